@@ -1,0 +1,56 @@
+"""Database URL → engine and sessions. Shell. Nothing opens at import."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+
+def sqlite_url(data_dir: Path) -> str:
+    return f"sqlite:///{(data_dir / 'node.sqlite').absolute()}"
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on SQLite or PostgreSQL, with the settings that make a commit durable on either.
+
+    SQLite: WAL, so that readers do not wait for the writer; synchronous FULL, because Success is answered after the
+    commit; foreign keys on; writers wait up to 30 s for each other, and take their lock at the first statement, so
+    that none finds out at its commit that it lost.
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; `begin` below does
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def open_sessions(url: str) -> Sessions:
+    return sessionmaker(open_engine(url), expire_on_commit=False)
+
+
+def reading(sessions: Sessions) -> Session:
+    """A session that only reads, and so never waits for a writer. Use it as a context manager."""
+    session = sessions()
+    session.connection(execution_options={"read_only": True})
+    return session
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
