@@ -1,0 +1,242 @@
+"""The SQL views: what researchers and tools read, the same on SQLite and PostgreSQL (docs/sql.md).
+
+Views hold no data. They are dropped before and made again after every migration (alembic/env.py), so that this file
+alone says what they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Float, MetaData, Select, case, cast, func, literal, select, text
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.ddl import CreateView
+
+from db.models import (
+    Category,
+    CategoryStatistics,
+    Instance,
+    LabelGeneration,
+    LesionRow,
+    Patient,
+    Rejection,
+    Study,
+)
+from db.outcomes import Analysis, Assessment, Delivery, DetectionRow, Model, Result
+
+Query = Select[*tuple[Any, ...]]
+
+READER_ROLE = "lesion_reader"
+"""On PostgreSQL: the role that may read the views and nothing else; `sql` works as this role."""
+
+
+def _lesions() -> Query:
+    return select(*LesionRow.__table__.columns)
+
+
+def _studies() -> Query:
+    instances = (
+        select(Instance.study_instance_uid, func.count().label("instances"))
+        .where(Instance.state == "current")
+        .group_by(Instance.study_instance_uid)
+        .subquery()
+    )
+    conflicts = (
+        select(Instance.study_instance_uid, func.count().label("conflicts"))
+        .where(Instance.state == "conflict")
+        .group_by(Instance.study_instance_uid)
+        .subquery()
+    )
+    return (
+        select(
+            Study.study_instance_uid,
+            Patient.patient_id,
+            Patient.issuer_of_patient_id,
+            Study.state,
+            func.coalesce(instances.c.instances, 0).label("instances"),
+            Study.received_first_at,
+            Study.received_last_at,
+            Study.settled_at,
+            Study.source_ae,
+            Study.accession_number,
+            Study.study_date,
+            Study.description,
+            Study.revision,
+            Study.expected_instances,
+            func.coalesce(conflicts.c.conflicts, 0).label("conflicts"),
+            Study.analyse,
+        )
+        .outerjoin(Patient, Patient.patient_pk == Study.patient_pk)
+        .outerjoin(instances, instances.c.study_instance_uid == Study.study_instance_uid)
+        .outerjoin(conflicts, conflicts.c.study_instance_uid == Study.study_instance_uid)
+    )
+
+
+def _detections() -> Query:
+    """Every detection once, with the SR that reports it and the newest assessment."""
+    newest = (
+        select(Assessment.detection_id, func.max(Assessment.assessment_pk).label("assessment_pk"))
+        .group_by(Assessment.detection_id)
+        .subquery()
+    )
+    report = (
+        select(Result.analysis_id, func.max(Result.result_sop_instance_uid).label("uid"))
+        .where(Result.kind == "SR", Result.superseded_by.is_(None))
+        .group_by(Result.analysis_id)
+        .subquery()
+    )
+    answer = aliased(Assessment)
+    d = DetectionRow
+    return (
+        select(
+            d.detection_id,
+            Analysis.study_instance_uid,
+            Analysis.series_instance_uid,
+            d.sop_instance_uid,
+            d.frame_number,
+            d.box_x1,
+            d.box_y1,
+            d.box_x2,
+            d.box_y2,
+            d.z_first,
+            d.z_last,
+            d.long_axis_mm,
+            d.short_axis_mm,
+            d.score,
+            d.category,
+            Analysis.model_id,
+            d.tracking_uid,
+            case((d.reported, report.c.uid)).label("result_sop_instance_uid"),
+            answer.verdict.label("assessment"),
+            answer.reader.label("assessed_by"),
+            d.created_at,
+            d.reported,
+            Analysis.study_revision,
+        )
+        .join(Analysis, Analysis.analysis_id == d.analysis_id)
+        .outerjoin(report, report.c.analysis_id == d.analysis_id)
+        .outerjoin(newest, newest.c.detection_id == d.detection_id)
+        .outerjoin(answer, answer.assessment_pk == newest.c.assessment_pk)
+    )
+
+
+def _rejections() -> Query:
+    r = Rejection
+    return select(r.source_sop_instance_uid, r.source_item, r.reason_code, r.reason, r.at)
+
+
+def _deliveries() -> Query:
+    return (
+        select(
+            Delivery.result_sop_instance_uid,
+            Result.kind,
+            Delivery.destination,
+            Delivery.state,
+            Delivery.tries,
+            Delivery.last_answer,
+            Delivery.committed_at,
+            Delivery.next_try_at,
+            Delivery.delivered_at,
+            Analysis.study_instance_uid,
+            Result.superseded_by,
+        )
+        .join_from(Delivery, Result)
+        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+    )
+
+
+def _models() -> Query:
+    columns = [c for c in Model.__table__.columns if c.name not in ("card", "gate", "weights_name")]
+    return select(*columns)
+
+
+def _assessments() -> Query:
+    a = Assessment
+    return select(
+        a.detection_id, a.tracking_uid, a.verdict, a.reader, a.assessed_at, a.source_sop_instance_uid, a.shift_px
+    )
+
+
+def _categories() -> Query:
+    return (
+        select(
+            Category.category_id,
+            CategoryStatistics.label_generation,
+            Category.name,
+            CategoryStatistics.members,
+            CategoryStatistics.stability,
+            Category.finding_code,
+            Category.site_code,
+        )
+        .join_from(Category, CategoryStatistics)
+        .join(LabelGeneration)
+    )
+
+
+def _lesion_growth() -> Query:
+    """Per lesion and date: the long axis as a share of the first and of the smallest so far (RECIST 1.1, 4.3)."""
+    lesion = LesionRow
+    history = {"partition_by": lesion.lesion_identity, "order_by": (lesion.study_date, lesion.lesion_id)}
+    baseline = func.first_value(lesion.long_axis_mm).over(**history)  # type: ignore[arg-type]
+    nadir = func.min(lesion.long_axis_mm).over(**history)  # type: ignore[arg-type]
+    return select(
+        lesion.lesion_identity,
+        lesion.patient_id,
+        lesion.study_date,
+        lesion.long_axis_mm,
+        (lesion.long_axis_mm / func.nullif(baseline, 0) - literal(1.0)).label("change_from_baseline"),
+        cast(lesion.long_axis_mm / func.nullif(nadir, 0) - literal(1.0), Float).label("change_from_nadir"),
+    ).where(lesion.lesion_identity.is_not(None), lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
+
+
+def _analyses() -> Query:
+    return select(*Analysis.__table__.columns)
+
+
+VIEWS = {
+    "lesions": _lesions,
+    "rejections": _rejections,
+    "studies": _studies,
+    "detections": _detections,
+    "deliveries": _deliveries,
+    "models": _models,
+    "assessments": _assessments,
+    "categories": _categories,
+    "lesion_growth": _lesion_growth,
+    "analyses": _analyses,
+}
+
+
+def drop_views(connection: Connection) -> None:
+    for name in reversed(VIEWS):
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+
+
+def create_views(connection: Connection) -> None:
+    """Make all views, and let the reader role read them (PostgreSQL)."""
+    metadata = MetaData()
+    for name, query in VIEWS.items():
+        connection.execute(CreateView(query(), name, metadata=metadata))
+    if connection.dialect.name == "postgresql":
+        _grant_reader(connection)
+
+
+def _grant_reader(connection: Connection) -> None:
+    """Without CREATEROLE the role must be made by the database's administrator (docs/sql.md); views work anyway."""
+    role = reader_role(connection)
+    exists = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+    may_create = connection.scalar(text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"))
+    if not exists and not may_create:
+        return
+    if not exists:
+        connection.execute(text(f'CREATE ROLE "{role}" NOLOGIN'))
+        connection.execute(text(f'GRANT "{role}" TO current_user'))
+    schema = connection.scalar(text("SELECT current_schema()"))
+    connection.execute(text(f'GRANT USAGE ON SCHEMA "{schema}" TO "{role}"'))
+    for name in VIEWS:
+        connection.execute(text(f'GRANT SELECT ON {name} TO "{role}"'))
+
+
+def reader_role(connection: Connection) -> str:
+    """Roles belong to the server, views to one database: so the name holds the database's."""
+    return f"{READER_ROLE}_{connection.scalar(text('SELECT current_database()'))}"

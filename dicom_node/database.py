@@ -1,0 +1,61 @@
+"""The database's revision: bring it up, ask for it, refuse to work on another one. Shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+from sqlalchemy.orm import sessionmaker
+
+from db.engine import Sessions, open_engine
+from db.errors import DatabaseError
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration on the migrations of this installation: in the wheel, or in a checkout's alembic/."""
+    package = Path(__file__).parent
+    folder = package / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(folder if folder.is_dir() else package.parent / "alembic"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def newest_revision() -> str:
+    return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
+
+
+def current_revision(engine: Engine) -> str:
+    """The revision of a database; empty if it holds none of our tables."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring a database to the newest revision, in one transaction; returns it."""
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest_revision()
+
+
+def open_checked(url: str) -> Sessions:
+    """Sessions on a database of the newest revision.
+
+    Raises DatabaseError if it has another one: the person runs `dicom-node db upgrade`.
+    """
+    engine = open_engine(url)
+    found, wanted = current_revision(engine), newest_revision()
+    if found != wanted:
+        engine.dispose()
+        raise DatabaseError(
+            "the database is not at this version's revision; run `dicom-node db upgrade`",
+            found=found or "none",
+            wanted=wanted,
+        )
+    return sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,58 @@
+"""The child's side of a process of its own: read the order, tell the progress, die with the parent. Shell.
+
+The parent (the worker or a command line) writes one line of JSON to stdin and keeps the pipe open for as long as it
+lives: its end of file means that the parent is gone, however it died, and the child must not go on by itself. Every
+event is one line of JSON on stdout; a failure is one line on stderr and exit status 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from db.errors import NodeError
+
+PARENT_GONE = 75
+"""Exit status after the parent's death (EX_TEMPFAIL: the same order may be given again)."""
+
+Progress = Callable[..., None]
+"""`progress(step, done, total, **figures)`: how far a long function has come."""
+
+
+def read_order() -> dict[str, Any]:
+    """The order from stdin; from now on the process ends when the parent does."""
+    order: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_exit_with_parent, name="parent-watch", daemon=True).start()
+    return order
+
+
+def _exit_with_parent() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(PARENT_GONE)
+
+
+def report(step: str, done: int, total: int, **figures: object) -> None:
+    _say({"step": step, "done": done, "total": total, **figures})
+
+
+def finish(outcome: dict[str, Any]) -> None:
+    _say({"outcome": outcome})
+
+
+def _say(event: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(event, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """The whole life of a child: order in, outcome out; a NodeError becomes its one line and exit status 1."""
+    try:
+        finish(work(read_order()))
+    except NodeError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
