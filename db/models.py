@@ -44,6 +44,11 @@ class Study(Base):
     """Counts up each time the study settles; what was done for an older revision is undone work."""
     harvested_revision: Mapped[int] = mapped_column(default=0)
     analysed_revision: Mapped[int] = mapped_column(default=0)
+    attempted_revision: Mapped[int] = mapped_column(default=0)
+    """The revision that `attempts`, `next_try_at` and `error` speak of."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(Text, default="")
     analyse: Mapped[bool] = mapped_column(default=False)
     """Whether anything of it came from a peer with `analyse = true`."""
     received_first_at: Mapped[datetime]

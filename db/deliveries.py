@@ -1,0 +1,147 @@
+"""Rows of the outbox. One delivery: one result for one destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from db.errors import RequestError
+from db.outcomes import Analysis, Audit, Delivery, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A delivery with what is needed to send it."""
+
+    delivery_pk: int
+    destination: str
+    state: str
+    tries: int
+    result_sop_instance_uid: str
+    sop_class_uid: str
+    profile: str
+    file_name: str
+    superseded: bool
+    study_instance_uid: str
+    study_revision: int
+
+
+def get(session: Session, delivery_pk: int) -> Letter:
+    row = session.execute(
+        select(Delivery, Result, Analysis)
+        .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .where(Delivery.delivery_pk == delivery_pk)
+    ).one_or_none()
+    if row is None:
+        raise RequestError("there is no such delivery", delivery=delivery_pk)
+    delivery, result, analysis = row
+    return Letter(
+        delivery_pk=delivery.delivery_pk,
+        destination=delivery.destination,
+        state=delivery.state,
+        tries=delivery.tries,
+        result_sop_instance_uid=result.result_sop_instance_uid,
+        sop_class_uid=result.sop_class_uid,
+        profile=result.profile,
+        file_name=result.file_name,
+        superseded=result.superseded_by is not None,
+        study_instance_uid=analysis.study_instance_uid,
+        study_revision=analysis.study_revision,
+    )
+
+
+def put(session: Session, result_sop_instance_uid: str, destination: str, mode: str, now: datetime) -> None:
+    """A result into the outbox, held or to be sent; the same again changes nothing."""
+    known = session.scalar(
+        select(Delivery.delivery_pk).where(
+            Delivery.result_sop_instance_uid == result_sop_instance_uid, Delivery.destination == destination
+        )
+    )
+    if known is None:
+        state = "held" if mode == "hold" else "waiting"
+        session.add(
+            Delivery(
+                result_sop_instance_uid=result_sop_instance_uid,
+                destination=destination,
+                state=state,
+                created_at=now,
+                next_try_at=now if state == "waiting" else None,
+            )
+        )
+
+
+def due(session: Session, now: datetime, limit: int = 200) -> list[tuple[int, str, int]]:
+    """(delivery, destination, tries so far) of what may be sent now, the oldest first."""
+    rows = session.execute(
+        select(Delivery.delivery_pk, Delivery.destination, Delivery.tries)
+        .where(Delivery.state == "waiting", Delivery.next_try_at <= now)
+        .order_by(Delivery.delivery_pk)
+        .limit(limit)
+    )
+    return [(pk, destination, tries) for pk, destination, tries in rows]
+
+
+def delivered_since(session: Session, destination: str, since: datetime) -> int:
+    return (
+        session.scalar(select(func.count()).where(Delivery.destination == destination, Delivery.delivered_at >= since))
+        or 0
+    )
+
+
+def note_success(session: Session, delivery_pk: int, answer: str, now: datetime) -> None:
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk)
+        .values(state="delivered", tries=Delivery.tries + 1, last_answer=answer, delivered_at=now, next_try_at=None)
+    )
+
+
+def note_failure(session: Session, delivery_pk: int, tries: int, answer: str, next_try_at: datetime | None) -> None:
+    """`tries`: those before this one. Written only once for each try, however often the engine tells of it."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state == "waiting", Delivery.tries == tries)
+        .values(
+            tries=tries + 1,
+            last_answer=answer,
+            next_try_at=next_try_at,
+            state="waiting" if next_try_at is not None else "dead",
+        )
+    )
+
+
+def postpone(session: Session, delivery_pk: int, until: datetime, answer: str) -> None:
+    """Not a failure: the destination is paused."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state == "waiting")
+        .values(next_try_at=until, last_answer=answer)
+    )
+
+
+def discard(session: Session, delivery_pk: int, answer: str) -> None:
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk)
+        .values(state="discarded", last_answer=answer, next_try_at=None)
+    )
+
+
+def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> None:
+    """A person lets a held result go, or sends a dead or delivered one again."""
+    changed = session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state.in_(("held", "dead", "delivered", "waiting")))
+        .values(state="waiting", next_try_at=now)
+        .returning(Delivery.delivery_pk)
+    ).one_or_none()
+    if changed is None:
+        raise RequestError("there is no such delivery, or it was discarded", delivery=delivery_pk)
+    session.add(Audit(at=now, actor=actor, action="release delivery", target=str(delivery_pk), facts={}))
+
+
+HOUR = timedelta(hours=1)

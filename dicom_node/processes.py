@@ -1,0 +1,84 @@
+"""The parent's side of a process of its own (`mining.child` is the child's): order in, progress and outcome out. Shell.
+
+Training, inference and categorising with a network run so: a crash or an out-of-memory there never touches the worker,
+and the worker never imports torch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from db.errors import NodeError
+
+log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+OnEvent = Callable[[Event], None]
+
+
+class ChildFailed(NodeError):
+    """A process of its own ended with an error."""
+
+
+@contextmanager
+def device_of_its_own(data_dir: Path, device: str) -> Iterator[None]:
+    """Wait until nothing else computes on that device of this host: training and inference never share one."""
+    path = data_dir / "locks" / f"device-{device}.lock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = None) -> dict[str, Any]:
+    """The outcome of `python -m module` given the order.
+
+    The order goes through stdin, so that no password shows in a process list. The child's last line on stderr is the
+    message of the ChildFailed that a failure raises.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdin and process.stdout and process.stderr  # noqa: S101  (PIPE was asked for)
+    outcome: dict[str, Any] | None = None
+    with process:
+        try:
+            process.stdin.write(json.dumps(order, default=str) + "\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                event = _parse(line)
+                if "outcome" in event:
+                    outcome = event["outcome"]
+                elif event and on_event is not None:
+                    on_event(event)
+            errors = process.stderr.read()
+        finally:
+            process.stdin.close()  # the child ends with us
+    if process.returncode or outcome is None:
+        message = (errors.strip().splitlines() or ["no message"])[-1]
+        log.error("child %s ended with status %d", module, process.returncode)
+        raise ChildFailed(message, module=module, status=process.returncode)
+    return outcome
+
+
+def _parse(line: str) -> Event:
+    """An event, or nothing: a library's print on stdout is not one of ours."""
+    try:
+        event = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return event if isinstance(event, dict) else {}
