@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
 from db.errors import ContentError
+from mining.jpeg12 import decode_jpeg12
 from mining.planes import functional_group
 
 Hu = npt.NDArray[np.int16]
@@ -30,7 +32,6 @@ PREFERRED_DECODER = {
     uid.JPEGLossless: "gdcm",
     uid.JPEGLosslessSV1: "gdcm",
     uid.JPEGBaseline8Bit: "gdcm",
-    uid.JPEGExtended12Bit: "gdcm",
     uid.HTJ2KLossless: "pylibjpeg",
     uid.HTJ2KLosslessRPCL: "pylibjpeg",
     uid.HTJ2K: "pylibjpeg",
@@ -90,13 +91,11 @@ def _decode(ds: Dataset, frame: int) -> npt.NDArray[Any]:
     """Stored values of one frame, (H, W): the preferred decoder first, then whatever else can."""
     syntax = ds.file_meta.TransferSyntaxUID
     failure: Exception | None = None
-    for plugin in _plugins(syntax):
+    for decoder in _decoders(ds, syntax):
         try:
-            stored: npt.NDArray[Any] = get_decoder(syntax).as_array(ds, index=frame, decoding_plugin=plugin)[0]
+            return decoder(ds, frame)
         except _DECODING_ERRORS as error:
             failure = error
-        else:
-            return stored
     raise ContentError(
         "the pixels cannot be decoded",
         sop_instance_uid=ds.get("SOPInstanceUID", ""),
@@ -106,8 +105,17 @@ def _decode(ds: Dataset, frame: int) -> npt.NDArray[Any]:
     ) from failure
 
 
-def _plugins(syntax: uid.UID) -> Iterator[str]:
+def _decoders(ds: Dataset, syntax: uid.UID) -> Iterator[Callable[[Dataset, int], npt.NDArray[Any]]]:
+    if syntax == uid.JPEGExtended12Bit and int(ds.get("BitsStored", 0) or 0) > 8:
+        yield decode_jpeg12
     preferred = PREFERRED_DECODER.get(syntax)
     if preferred is not None:
-        yield preferred
-    yield ""  # any that pydicom finds
+        yield partial(_decode_with, preferred)
+    yield partial(_decode_with, "")  # any that pydicom finds
+
+
+def _decode_with(plugin: str, ds: Dataset, frame: int) -> npt.NDArray[Any]:
+    stored: npt.NDArray[Any] = get_decoder(ds.file_meta.TransferSyntaxUID).as_array(
+        ds, index=frame, decoding_plugin=plugin
+    )[0]
+    return stored

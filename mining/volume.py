@@ -6,8 +6,7 @@ that is no regular stack is refused with the instance that breaks it.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -20,13 +19,9 @@ from pydicom.errors import InvalidDicomError
 from db.errors import ContentError, GeometryError
 from db.geometry import PixelSpacing, Plane
 from db.measurement import ImageReference
+from mining.child import Progress
 from mining.pixels import Hu, frame_hu
 from mining.planes import frame_count, frame_planes
-
-log = logging.getLogger(__name__)
-
-Progress = Callable[..., None]
-"""`report(step, done, total, **figures)`: how a long step tells where it is."""
 
 INTERVAL_TOLERANCE = 0.01
 """Largest deviation of one slice distance from the median, as a share of it."""
