@@ -74,15 +74,15 @@ def put(session: Session, result_sop_instance_uid: str, destination: str, mode: 
         )
 
 
-def due(session: Session, now: datetime, limit: int = 200) -> list[tuple[int, str, int]]:
-    """(delivery, destination, tries so far) of what may be sent now, the oldest first."""
+def due(session: Session, now: datetime, limit: int = 200) -> list[tuple[int, str, int, datetime]]:
+    """(delivery, destination, tries so far, since when) of what may be sent now, the oldest first."""
     rows = session.execute(
-        select(Delivery.delivery_pk, Delivery.destination, Delivery.tries)
+        select(Delivery.delivery_pk, Delivery.destination, Delivery.tries, Delivery.next_try_at)
         .where(Delivery.state == "waiting", Delivery.next_try_at <= now)
         .order_by(Delivery.delivery_pk)
         .limit(limit)
     )
-    return [(pk, destination, tries) for pk, destination, tries in rows]
+    return [(pk, destination, tries, at or now) for pk, destination, tries, at in rows]
 
 
 def delivered_since(session: Session, destination: str, since: datetime) -> int:

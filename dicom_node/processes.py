@@ -12,10 +12,11 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from db.errors import NodeError
 
@@ -45,17 +46,19 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
     The order goes through stdin, so that no password shows in a process list. The child's last line on stderr is the
     message of the ChildFailed that a failure raises.
     """
+    # A file, for a pipe that nobody reads would fill and stop the child.
+    errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (closed with the process, below)
     process = subprocess.Popen(
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
-    assert process.stdin and process.stdout and process.stderr  # noqa: S101  (PIPE was asked for)
+    assert process.stdin and process.stdout  # noqa: S101  (PIPE was asked for)
     outcome: dict[str, Any] | None = None
-    with process:
+    with errors, process:
         try:
             process.stdin.write(json.dumps(order, default=str) + "\n")
             process.stdin.flush()
@@ -65,14 +68,17 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
                     outcome = event["outcome"]
                 elif event and on_event is not None:
                     on_event(event)
-            errors = process.stderr.read()
         finally:
             process.stdin.close()  # the child ends with us
-    if process.returncode or outcome is None:
-        message = (errors.strip().splitlines() or ["no message"])[-1]
-        log.error("child %s ended with status %d", module, process.returncode)
-        raise ChildFailed(message, module=module, status=process.returncode)
+        if process.wait() or outcome is None:
+            log.error("child %s ended with status %d", module, process.returncode)
+            raise ChildFailed((_tail(errors) or ["no message"])[-1], module=module, status=process.returncode)
     return outcome
+
+
+def _tail(errors: IO[str]) -> list[str]:
+    errors.seek(0)
+    return errors.read()[-10_000:].strip().splitlines()
 
 
 def _parse(line: str) -> Event:

@@ -1,0 +1,41 @@
+# make demo: the whole product on synthetic studies, in demo/.   make test: everything, with the real peers.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@echo "make demo | test | quick | lint | install | bench | peers | licences"
+
+.venv/.installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,postgres,weights]'
+	@touch $@
+
+install: .venv/.installed
+
+demo: install
+	$(BIN)/dicom-node demo --dir demo
+
+# Debian's packages; without apt-get the tests say what is missing.
+peers:
+	@tests/install_peers.sh
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+quick: install
+	$(BIN)/pytest -m "not slow"
+
+test: install peers lint
+	$(BIN)/pytest
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+licences: install
+	$(BIN)/python docs/licences.py > docs/licences.md
+
+.PHONY: help install demo peers lint quick test bench licences

@@ -1,0 +1,192 @@
+"""Hold the tables against the engine: whatever they show undone gets a job. Shell around pure decisions.
+
+This is why the engine's database is disposable: a job's id is made of the subject, its revision and how often it was
+tried, so that enqueuing again does nothing, and a job that the engine has ended while the tables still show the work
+undone has failed and is counted as a try.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from croniter import croniter
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from db import deliveries
+from db.engine import Sessions, reading
+from db.models import CategoryMember, LabelGeneration, LesionRow, Study
+from db.outcomes import Heartbeat, Task
+from dicom_node import backoff
+from dicom_node.config import Schedule
+from dicom_node.jobs import Jobs, JobState
+
+log = logging.getLogger(__name__)
+
+GONE_AFTER = timedelta(minutes=5)
+"""A worker that said nothing for so long is gone for good; its jobs go to another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """Work that the tables show undone: `tries` failed tries so far."""
+
+    way: str
+    subject: str
+    revision: int
+    tries: int
+    partition: str = ""
+
+    @property
+    def job_id(self) -> str:
+        return f"{self.way}-{self.subject}-r{self.revision}-t{self.tries}"
+
+
+def decide(undone: Sequence[Undone], states: dict[str, JobState]) -> tuple[list[Undone], list[tuple[Undone, str]]]:
+    """(what to enqueue, what has failed and why). What the engine is still at work on is in neither. Pure."""
+    start = [work for work in undone if work.job_id not in states]
+    failed = [
+        (work, states[work.job_id].error or "ended without finishing its work")
+        for work in undone
+        if work.job_id in states and states[work.job_id].ended
+    ]
+    return start, failed
+
+
+def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
+    """One round over all kinds of work; returns how many jobs were started."""
+    with reading(sessions) as session:
+        undone = [*undone_studies(session, now), *_due_deliveries(session, now), *_waiting_tasks(session)]
+    start, failed = decide(undone, jobs.states([work.job_id for work in undone]))
+    if failed:
+        # Between our reading and the engine's answer a job may have ended well: look again before it counts.
+        with sessions.begin() as session:
+            still = {
+                work.job_id
+                for work in (*undone_studies(session, now), *_due_deliveries(session, now), *_waiting_tasks(session))
+            }
+            for work, error in failed:
+                if work.job_id in still:
+                    log.warning("job %s failed: %s", work.job_id, error)
+                    _NOTE_FAILURE[work.way](session, work, error, now)
+    for work in start:
+        jobs.enqueue(work.job_id, work.way, work.subject, work.partition)
+    return len(start)
+
+
+def undone_studies(session: Session, now: datetime) -> list[Undone]:
+    """Settled studies whose newest revision is not harvested, or not analysed where that was asked for."""
+    rows = session.execute(
+        select(Study.study_instance_uid, Study.revision, Study.attempted_revision, Study.attempts, Study.next_try_at)
+        .where(
+            Study.state != "receiving",
+            (Study.harvested_revision < Study.revision) | (Study.analyse & (Study.analysed_revision < Study.revision)),
+        )
+        .order_by(Study.settled_at)
+        .limit(200)
+    )
+    work = []
+    for uid, revision, attempted_revision, attempts, next_try_at in rows:
+        tries = attempts if attempted_revision == revision else 0
+        if tries == 0 or (next_try_at is not None and next_try_at <= now):
+            work.append(Undone("study", uid, revision, tries))
+    return work
+
+
+def _due_deliveries(session: Session, now: datetime) -> list[Undone]:
+    # A postponed delivery is tried again with the same count of tries, so its time is in the id, too.
+    return [
+        Undone("deliver", str(pk), int(due_at.timestamp()), tries, partition=destination)
+        for pk, destination, tries, due_at in deliveries.due(session, now)
+    ]
+
+
+def _waiting_tasks(session: Session) -> list[Undone]:
+    rows = session.scalars(select(Task.task_pk).where(Task.state.in_(("waiting", "running"))).order_by(Task.task_pk))
+    return [Undone("task", str(pk), 0, 0) for pk in rows]
+
+
+def _study_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    session.execute(
+        update(Study)
+        .where(Study.study_instance_uid == work.subject, Study.revision == work.revision)
+        .values(
+            attempted_revision=work.revision,
+            attempts=work.tries + 1,
+            next_try_at=backoff.next_study_try(now, work.tries + 1),
+            error=error,
+        )
+    )
+
+
+def _delivery_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    next_try_at = backoff.next_delivery_try(now, work.tries + 1)
+    deliveries.note_failure(session, int(work.subject), work.tries, error, next_try_at)
+
+
+def _task_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    session.execute(
+        update(Task).where(Task.task_pk == int(work.subject)).values(state="failed", outcome=error, finished_at=now)
+    )
+
+
+_NOTE_FAILURE = {"study": _study_failed, "deliver": _delivery_failed, "task": _task_failed}
+
+
+# --- what is asked for by the clock ------------------------------------------------------------------------------
+
+
+def schedule_tasks(session: Session, schedule: Schedule, since: datetime, now: datetime) -> list[str]:
+    """Ask for what the schedule wants between two times; returns the kinds that were asked for."""
+    kinds = [kind for kind in ("categorise", "train") if _struck(getattr(schedule, kind), since, now)]
+    if schedule.train_after_lesions is not None and _new_lesions(session) >= schedule.train_after_lesions:
+        kinds = ["categorise", "train"]
+    asked = []
+    for kind in kinds:
+        open_already = session.scalar(
+            select(func.count()).where(Task.kind == kind, Task.state.in_(("waiting", "running")))
+        )
+        if not open_already:
+            session.add(Task(kind=kind, asked_by="schedule", asked_at=now))
+            asked.append(kind)
+    return asked
+
+
+def _struck(cron: str, since: datetime, now: datetime) -> bool:
+    return bool(cron) and croniter(cron, since).get_next(datetime) <= now
+
+
+def _new_lesions(session: Session) -> int:
+    """Lesions of truth that the newest label generation has not seen."""
+    newest = select(func.max(LabelGeneration.label_generation)).scalar_subquery()
+    seen = select(CategoryMember.lesion_id).where(CategoryMember.label_generation == newest)
+    return (
+        session.scalar(
+            select(func.count()).where(
+                LesionRow.excluded_because.is_(None), LesionRow.image_present, LesionRow.lesion_id.not_in(seen)
+            )
+        )
+        or 0
+    )
+
+
+# --- who is alive -----------------------------------------------------------------------------------------------
+
+
+def beat(session: Session, executor_id: str, role: str, now: datetime) -> None:
+    session.merge(Heartbeat(executor_id=executor_id, role=role, seen_at=now, facts={}))
+
+
+def take_over_the_gone(session: Session, jobs: Jobs, executor_id: str, now: datetime) -> int:
+    """The first living worker resumes the jobs of those that are gone, and forgets them."""
+    seen = dict(session.execute(select(Heartbeat.executor_id, Heartbeat.seen_at).where(Heartbeat.role == "work")).all())
+    alive = sorted(name for name, at in seen.items() if now - at < GONE_AFTER)
+    gone = sorted(set(seen) - set(alive))
+    if not gone or not alive or alive[0] != executor_id:
+        return 0
+    taken = jobs.take_over(gone)
+    session.execute(delete(Heartbeat).where(Heartbeat.executor_id.in_(gone)))
+    return taken
