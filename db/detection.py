@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID, uuid5
 
 import numpy as np
 import numpy.typing as npt
 
 from db.geometry import Axis, BoxPx
 from db.measurement import ImageReference
+
+AXES_NAMESPACE = UUID("0d3a8f0c-6c0f-5f0e-8d0b-3a6f4c1e9b27")
+"""Namespace of the axes' tracking UIDs; never change it: they must stay the same over time points."""
+
+
+def axes_tracking_uid(tracking_uid: str) -> str:
+    """The Tracking UID of the group with the two axes, from that of the lesion (whose group holds the box).
+
+    A UID of its own, because a viewer shows only one group for each; UUIDv5 below 2.25 (PS3.5 B.2).
+    """
+    return f"2.25.{uuid5(AXES_NAMESPACE, tracking_uid).int}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

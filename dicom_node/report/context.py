@@ -1,0 +1,94 @@
+"""What a result is built from beside the detections: the images, the model, the UIDs and the time. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydicom import Dataset
+
+from db.errors import ContentError
+
+RESEARCH_ONLY = "AI, research only"
+"""Stands in every object and series description."""
+
+LONG_STRING = 64
+"""Most characters of an LO (PS3.5 table 6.2-1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceReference:
+    """One composite instance as a reference macro needs it (PS3.3 table C.17-3)."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> InstanceReference:
+        return cls(
+            str(dataset.StudyInstanceUID),
+            str(dataset.SeriesInstanceUID),
+            str(dataset.SOPClassUID),
+            str(dataset.SOPInstanceUID),
+        )
+
+    def as_dataset(self) -> Dataset:
+        reference = Dataset()
+        reference.StudyInstanceUID = self.study_instance_uid
+        reference.SeriesInstanceUID = self.series_instance_uid
+        reference.SOPClassUID = self.sop_class_uid
+        reference.SOPInstanceUID = self.sop_instance_uid
+        return reference
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """Who found the lesions.
+
+    model_id: the registry's id, written as the algorithm's version (TID 4019). device_uid: of this node, the device
+    observer (TID 1004). Every text is at most 64 characters.
+    """
+
+    name: str
+    model_id: str
+    manufacturer: str
+    software_version: str
+    device_uid: str
+
+    def __post_init__(self) -> None:
+        for field in ("name", "model_id", "manufacturer", "software_version", "device_uid"):
+            length = len(getattr(self, field))
+            if not 1 <= length <= LONG_STRING:
+                raise ContentError("a model is described by texts of 1 to 64 characters", field=field, length=length)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything about a result that is not a lesion.
+
+    images: headers of the analysed series, sorted along its normal, so that `Detection.z_first` counts in them;
+    no pixels needed. created_at: aware; it is written in the source's own zone where that is known.
+    predecessors: the documents that a new SR replaces. segmentation: the SEG that belongs to this SR.
+    """
+
+    images: tuple[Dataset, ...]
+    model: ModelDescription
+    series_instance_uid: str
+    sop_instance_uid: str
+    created_at: datetime
+    series_number: int
+    instance_number: int = 1
+    predecessors: tuple[InstanceReference, ...] = ()
+    segmentation: InstanceReference | None = None
+    institution_name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.images:
+            raise ContentError("a result needs the images that it is about")
+        if self.created_at.tzinfo is None:
+            raise ContentError("the time of a result must know its zone")
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+            if len({str(image.get(keyword, "")) for image in self.images}) != 1:
+                raise ContentError("the images of a result must be of one series", keyword=keyword)
