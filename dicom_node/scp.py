@@ -1,0 +1,232 @@
+"""C-ECHO and C-STORE from the peers that the site lists. Shell.
+
+Promise: Success means that `Store.keep` has returned; every other end of a C-STORE answers the status of PS3.4 B.2.3.
+A bug is not caught here: pynetdicom answers 0xC211 and logs the traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from pydicom.uid import UID
+from pynetdicom import AE, evt
+from pynetdicom._handlers import (
+    standard_dimse_recv_handler,
+    standard_dimse_sent_handler,
+    standard_pdu_recv_handler,
+    standard_pdu_sent_handler,
+)
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.service_class import ServiceClass, StorageServiceClass
+from pynetdicom.sop_class import Verification, uid_to_service_class  # type: ignore[attr-defined]
+from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
+from sqlalchemy.exc import OperationalError
+
+from db.engine import utc_now
+from db.errors import ContentError, StorageFull
+from dicom_node.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, uid_text
+from dicom_node.store import MismatchError, Received, Store
+
+log = logging.getLogger(__name__)
+
+# PS3.4 Table B.2-1
+SUCCESS = 0x0000
+OUT_OF_RESOURCES = 0xA700
+DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+
+# A-ASSOCIATE-RJ: result, source, reason (PS3.8 9.3.4)
+CALLING_AE_UNKNOWN = (1, 1, 3)
+
+STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A peer that may send to us. `analyse`: whether lesions are searched in what it sends."""
+
+    ae_title: str
+    analyse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveSettings:
+    """How we answer on the network.
+
+    port: 0 takes a free one. max_pdu: bytes (PS3.8 D.1). idle_timeout_s: silence after which a peer is dropped.
+    senders: who may send; nobody else may even open an association.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    senders: Sequence[Sender]
+    max_pdu: int = 131072
+    max_associations: int = 20
+    idle_timeout_s: float = 60.0
+
+
+class Receiver:
+    """A running service. `port` is the one that it listens on."""
+
+    def __init__(self, settings: ReceiveSettings, store: Store) -> None:
+        self._senders = {sender.ae_title.strip(): sender for sender in settings.senders}
+        self._store = store
+        ae = AE(settings.ae_title)
+        ae.require_called_aet = True
+        ae.maximum_pdu_size = settings.max_pdu
+        ae.maximum_associations = settings.max_associations
+        ae.network_timeout = settings.idle_timeout_s
+        ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+        ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        ae.add_supported_context(Verification)
+        server = ae.start_server(
+            (settings.host, settings.port),
+            block=False,
+            evt_handlers=[
+                (evt.EVT_CONN_OPEN, send_without_delay),
+                (evt.EVT_REQUESTED, self._check_caller),
+                (evt.EVT_SOP_COMMON, storage_services),
+                (evt.EVT_REJECTED, _log_rejected),
+                (evt.EVT_ABORTED, _log_aborted),
+                (evt.EVT_C_STORE, self._store_one),
+            ],
+        )
+        self._server = cast(ThreadedAssociationServer, server)
+        for event, handler in (
+            (evt.EVT_DIMSE_RECV, standard_dimse_recv_handler),
+            (evt.EVT_DIMSE_SENT, standard_dimse_sent_handler),
+            (evt.EVT_PDU_RECV, standard_pdu_recv_handler),
+            (evt.EVT_PDU_SENT, standard_pdu_sent_handler),
+        ):
+            self._server.unbind(event, handler)  # they cost time for each PDU, and write what is in it into the log
+        self.port: int = self._server.server_address[1]
+        log.info(
+            "receiving as %s on %s:%d from %d peers", settings.ae_title, settings.host, self.port, len(self._senders)
+        )
+
+    def stop(self, drain_s: float = 30.0) -> None:
+        """Take no new association, let the open ones end for so long, abort the rest."""
+        self._server.shutdown()
+        until = time.monotonic() + drain_s
+        while (open_ones := self._server.active_associations) and (left := until - time.monotonic()) > 0:
+            open_ones[0].join(timeout=left)
+        for association in self._server.active_associations:
+            log.warning("aborting an association that did not end within %.0f s", drain_s)
+            association.abort()
+
+    def _check_caller(self, event: Event) -> None:
+        """Refuse an unknown caller; offer a known one every storage class and transfer syntax that it proposes."""
+        request = _association_request(event)
+        if request.calling_ae_title.strip() not in self._senders:
+            log.warning(
+                "rejected calling AE %r at %s: no peer that may send", request.calling_ae_title, _address(event)
+            )
+            event.assoc.acse.send_reject(*CALLING_AE_UNKNOWN)
+            event.assoc.kill()  # waits until the rejection has left; pynetdicom would close the socket before
+            return
+        event.assoc.acceptor.supported_contexts = acceptable(request.presentation_context_definition_list)
+
+    def _store_one(self, event: Event) -> int:
+        request = cast(C_STORE, event.request)
+        source_ae = event.assoc.requestor.ae_title.strip()
+        received = Received(
+            data_set=request.DataSet.getvalue() if request.DataSet else b"",
+            transfer_syntax_uid=str(event.context.transfer_syntax),
+            sop_class_uid=_uid(request.AffectedSOPClassUID),
+            sop_instance_uid=_uid(request.AffectedSOPInstanceUID),
+            source_ae=source_ae,
+            analyse=self._senders[source_ae].analyse,
+        )
+        try:
+            self._store.keep(received, utc_now())
+        except StorageFull as error:
+            log.error("no space for sop_instance=%s: %s", received.sop_instance_uid, error)
+            return OUT_OF_RESOURCES
+        except OperationalError as error:
+            log.error("no database for sop_instance=%s: %s", received.sop_instance_uid, type(error.orig).__name__)
+            return OUT_OF_RESOURCES
+        except ContentError as error:
+            self._store.refuse(source_ae, received.sop_instance_uid, error, utc_now())
+            return DOES_NOT_MATCH if isinstance(error, MismatchError) else CANNOT_UNDERSTAND
+        return SUCCESS
+
+
+def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
+    """What to support of a proposal: Verification, and each storage class in every transfer syntax proposed for it.
+
+    Of several transfer syntaxes in one context, the sender's first is taken: it knows best what it need not convert.
+    """
+    syntaxes: dict[str, dict[str, None]] = {}
+    for context in proposed:
+        abstract_syntax = str(context.abstract_syntax)
+        if abstract_syntax == Verification or is_storage(abstract_syntax):
+            syntaxes.setdefault(abstract_syntax, {}).update(dict.fromkeys(map(str, context.transfer_syntax)))
+    return [build_context(abstract, list(transfers)) for abstract, transfers in syntaxes.items()]
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    """Whether an abstract syntax may be stored: every storage class that the standard has, private and unknown ones.
+
+    What the standard gives another meaning (find, move, print, commitment …) is none.
+    """
+    service = uid_to_service_class(abstract_syntax)
+    if service is not ServiceClass:
+        return bool(service is StorageServiceClass)
+    name = UID(abstract_syntax).name
+    return name == abstract_syntax or "Storage" in name
+
+
+def storage_services(event: Event) -> dict[UID, SOPClassCommonExtendedNegotiation]:
+    """Tell pynetdicom that the classes it does not know belong to the Storage Service (PS3.7 D.3.3.6)."""
+    services = {}
+    for context in _association_request(event).presentation_context_definition_list:
+        abstract_syntax = UID(str(context.abstract_syntax))
+        if is_storage(abstract_syntax) and uid_to_service_class(abstract_syntax) is not StorageServiceClass:
+            service = SOPClassCommonExtendedNegotiation()
+            service.sop_class_uid = abstract_syntax
+            service.service_class_uid = UID(STORAGE_SERVICE_CLASS)
+            services[abstract_syntax] = service
+    return services
+
+
+def send_without_delay(event: Event) -> None:
+    """Turn Nagle's algorithm off: with a sender that waits for each answer it costs 40 ms an instance."""
+    connection = cast(AssociationSocket, event.assoc.dul.socket).socket
+    cast(socket.socket, connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def serve(settings: ReceiveSettings, store: Store, stop: threading.Event, drain_s: float = 30.0) -> None:
+    """Receive until `stop` is set, then let the open associations end."""
+    receiver = Receiver(settings, store)
+    stop.wait()
+    receiver.stop(drain_s)
+
+
+def _association_request(event: Event) -> A_ASSOCIATE:
+    return cast(A_ASSOCIATE, event.assoc.requestor.primitive)
+
+
+def _uid(stated: str | None) -> str:
+    return uid_text((stated or "").encode("latin-1", "replace"))
+
+
+def _address(event: Event) -> str:
+    return str(event.assoc.requestor.address)
+
+
+def _log_rejected(event: Event) -> None:
+    log.warning("rejected an association from %s", _address(event))
+
+
+def _log_aborted(event: Event) -> None:
+    log.warning("an association from %s was aborted", _address(event))

@@ -1,0 +1,238 @@
+"""Received data sets → durable files and rows. Shell.
+
+Promise: when `Store.keep` returns, file and row survive a power cut; when it raises, nothing half-written is left.
+The only place that writes received objects: C-STORE and import both come through here.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from db import studies
+from db.engine import Sessions, reading
+from db.errors import ContentError, StorageFull
+from db.files import instance_name
+from dicom_node.part10 import Identity, file_header, identify
+
+log = logging.getLogger(__name__)
+
+TEMPORARY = ".tmp"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class LocalFiles:
+    """The file store of one machine, below `data_dir`: folders 0700, files 0600."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    def path(self, name: str) -> Path:
+        return self.data_dir / name
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep the content under the name; durable when it returns. The same name again replaces it.
+
+        Raises StorageFull if the disk is full; nothing is left of it then.
+        """
+        final = self.path(name)
+        with _full_disk_is_storage_full(name):
+            _make_folder(final.parent)
+            temporary = final.with_name(f".{uuid4().hex}{TEMPORARY}")
+            try:
+                _write_synced(temporary, content)
+                temporary.replace(final)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync_folder(final.parent)
+
+    def free_bytes(self) -> int:
+        """Space that this process may still use on the file system of `data_dir`."""
+        return shutil.disk_usage(self.data_dir).free
+
+    def remove_leftovers(self, older_than: datetime) -> int:
+        """Remove what a killed process left half-written and nobody writes any more; returns how many."""
+        removed = 0
+        for leftover in self.data_dir.rglob(f".*{TEMPORARY}"):
+            try:
+                if leftover.stat().st_mtime < older_than.timestamp():
+                    leftover.unlink()
+                    removed += 1
+            except FileNotFoundError:  # its writer has just renamed it
+                continue
+        return removed
+
+
+@contextmanager
+def _full_disk_is_storage_full(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise StorageFull(file=name) from error
+        raise
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it; each new name is durable, or a power cut could take the file with it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One data set as it arrived, and what was said of it beside it (the command set, or the file meta information).
+
+    sop_class_uid, sop_instance_uid: as stated beside it; empty where nothing was stated.
+    source_ae: calling AE title; empty for an import. analyse: whether it came from a peer with `analyse = true`.
+    """
+
+    data_set: bytes
+    transfer_syntax_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    source_ae: str = ""
+    analyse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a data set went. `new` is False if the very same content was here already."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    file_name: str
+    new: bool
+
+
+class Store:
+    """Keeps received data sets; used by many threads and processes at once."""
+
+    def __init__(self, sessions: Sessions, files: LocalFiles, min_free_bytes: int = 0) -> None:
+        self.sessions = sessions
+        self.files = files
+        self.min_free_bytes = min_free_bytes
+
+    def keep(self, received: Received, now: datetime) -> Kept:
+        """Make a data set durable, file first and row second, so that a row never points to nothing.
+
+        Raises ContentError if it cannot be told which instance it is, or if it contradicts what was said of it;
+        StorageFull if less than `min_free_bytes` would remain, before anything is written.
+        """
+        self._check_space(len(received.data_set))
+        found = placed(received)
+        content_sha256 = hashlib.sha256(received.data_set).hexdigest()
+        name = instance_name(
+            found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid, content_sha256
+        )
+        arrival = studies.Arrival(
+            sop_instance_uid=found.sop_instance_uid,
+            study_instance_uid=found.study_instance_uid,
+            series_instance_uid=found.series_instance_uid,
+            sop_class_uid=found.sop_class_uid,
+            transfer_syntax_uid=received.transfer_syntax_uid,
+            content_sha256=content_sha256,
+            file_name=name,
+            size_bytes=len(received.data_set),
+            source_ae=received.source_ae,
+            analyse=received.analyse,
+        )
+        if not self._is_here(arrival):
+            header = file_header(
+                found.sop_class_uid, found.sop_instance_uid, received.transfer_syntax_uid, received.source_ae
+            )
+            self.files.write(name, header + received.data_set)
+        with self.sessions.begin() as session:
+            new = studies.add_instance(session, arrival, now)
+        log.info(
+            "%s sop_instance=%s study=%s bytes=%d",
+            "stored" if new else "had already",
+            found.sop_instance_uid,
+            found.study_instance_uid,
+            len(received.data_set),
+        )
+        return Kept(found.sop_instance_uid, found.study_instance_uid, name, new)
+
+    def refuse(self, source: str, sop_instance_uid: str, error: ContentError, now: datetime) -> None:
+        """List an object that was not taken, with the reason."""
+        log.warning("refused sop_instance=%s from=%s: %s", sop_instance_uid, source, error)
+        with self.sessions.begin() as session:
+            studies.add_refusal(session, source, sop_instance_uid, "content", str(error), now)
+
+    def _check_space(self, size_bytes: int) -> None:
+        free = self.files.free_bytes()
+        if free - size_bytes < self.min_free_bytes:
+            raise StorageFull(free_bytes=free, size_bytes=size_bytes, min_free_bytes=self.min_free_bytes)
+
+    def _is_here(self, arrival: studies.Arrival) -> bool:
+        with reading(self.sessions) as session:
+            known = studies.has_content(session, arrival.sop_instance_uid, arrival.content_sha256)
+        return known and self.files.path(arrival.file_name).is_file()
+
+
+def placed(received: Received) -> Identity:
+    """The UIDs under which a data set is kept. Pure.
+
+    What stands in the data set counts; what it lacks is taken from what was stated beside it. An object without
+    a Study or Series Instance UID (a broken one, or one that belongs to no patient, as a hanging protocol) makes
+    a study or series of its own, with a UID that is derived from its SOP Instance UID and so stays the same.
+    Raises ContentError if either says something else than the other, or if neither says what instance it is.
+    """
+    found = identify(received.data_set, received.transfer_syntax_uid)
+    for name, stated, inside in (
+        ("SOP Class UID", received.sop_class_uid, found.sop_class_uid),
+        ("SOP Instance UID", received.sop_instance_uid, found.sop_instance_uid),
+    ):
+        if stated and inside and stated != inside:
+            raise MismatchError(f"the {name} of the data set is not the one stated", stated=stated, inside=inside)
+        if not (stated or inside):
+            raise ContentError(f"there is no {name}")
+    sop_instance_uid = found.sop_instance_uid or received.sop_instance_uid
+    return Identity(
+        found.sop_class_uid or received.sop_class_uid,
+        sop_instance_uid,
+        found.study_instance_uid or derived_uid("study", sop_instance_uid),
+        found.series_instance_uid or derived_uid("series", sop_instance_uid),
+    )
+
+
+class MismatchError(ContentError):
+    """The data set is not the object that it was announced as."""
+
+
+def derived_uid(level: str, sop_instance_uid: str) -> str:
+    """A UID that stands in for a missing one: the same for the same instance (PS3.5 B.2)."""
+    digest = hashlib.sha256(f"{level}/{sop_instance_uid}".encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
