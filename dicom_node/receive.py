@@ -1,0 +1,38 @@
+"""The role `receive`: the SCP as a process of its own. Shell. Loads neither torch nor highdicom."""
+
+from __future__ import annotations
+
+import threading
+
+from db.errors import ConfigError
+from dicom_node.config import Config
+from dicom_node.database import open_checked
+from dicom_node.scp import ReceiveSettings, Sender, serve
+from dicom_node.store import LocalFiles, Store
+
+GB = 1_000_000_000
+
+
+def open_store(config: Config) -> Store:
+    sessions = open_checked(config.url)
+    return Store(sessions, LocalFiles(config.data_dir), int(config.retention.min_free_gb * GB))
+
+
+def receive(config: Config, stop: threading.Event) -> None:
+    """Receive until `stop` is set, then drain. Raises ConfigError where the port cannot be had."""
+    settings = ReceiveSettings(
+        ae_title=config.dicom.ae_title,
+        host=config.dicom.host,
+        port=config.dicom.port,
+        senders=[Sender(peer.ae_title, peer.analyse) for peer in config.peers if peer.accept],
+        max_pdu=config.dicom.max_pdu,
+        max_associations=config.dicom.max_associations,
+    )
+    try:
+        serve(settings, open_store(config), stop)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on dicom.host and dicom.port: {error.strerror}; free the port or set another",
+            host=config.dicom.host,
+            port=config.dicom.port,
+        ) from error
