@@ -61,6 +61,8 @@ class Measurement:
     comment: str = ""
     by_algorithm: str = ""
     """Name of the algorithm that drew it; empty for a human reader."""
+    outline: BoxPx | None = None
+    """The extent of the region that the axes were derived from, without a margin; None for drawn axes."""
 
     @property
     def lesion_id(self) -> str:
@@ -72,8 +74,8 @@ class Measurement:
 
     @property
     def box(self) -> BoxPx:
-        """As in DeepLesion: the extent of the axis ends and 5 px."""
-        return BoxPx.around(self.points)
+        """As in DeepLesion: the extent of the axis ends and 5 px; of a region, the extent of its outline and 5 px."""
+        return BoxPx.around(self.points if self.outline is None else self.outline.corners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,45 @@
+"""What a reader may ask about the images that a document refers to: a port, and its empty answer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from db.geometry import PixelSpacing, Plane
+from db.measurement import ImageReference
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """The geometry of one frame; spacing and plane are None where its header gives none."""
+
+    rows: int
+    columns: int
+    spacing: PixelSpacing | None = None
+    plane: Plane | None = None
+
+
+class KnownImages(Protocol):
+    """The images that the node holds."""
+
+    def find(self, image: ImageReference) -> KnownImage | None:
+        """One frame; None if it has not arrived."""
+        ...
+
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
+        """All frames that lie in one frame of reference; empty if there are none."""
+        ...
+
+
+class NoImages:
+    """Nothing has arrived."""
+
+    def find(self, image: ImageReference) -> KnownImage | None:
+        return None
+
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
+        return ()
+
+
+NO_IMAGES = NoImages()

@@ -1,0 +1,163 @@
+"""SCOORD and SCOORD3D items as drawings on one image. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from db.geometry import PixelSpacing, Plane, PointMm, PointPx
+from db.measurement import ImageReference
+from mining.content_tree import ContentItem, ContentTree
+from mining.drawings import Shape, Unusable, shape_of
+from mining.elements import items_of, numbers_of, text_of
+from mining.known_images import KnownImages
+from mining.sr_concepts import ANGLES
+from mining.sr_context import role_of_number, unit_of_number
+
+SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.66.5"}
+"""SEG, label map SEG and Surface Segmentation Storage: an IMAGE item of these is no image to draw on."""
+
+WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+"""VL Whole Slide Microscopy: the one image whose total pixel matrix is not its frame (PS3.3 C.18.6.1.1)."""
+
+MAX_POINTS = 100_000
+"""The longest contour seen has a few thousand."""
+
+MAX_OFF_PLANE_MM = 0.5
+"""How far from an image's plane a SCOORD3D point may lie and still be drawn on that image."""
+
+
+@dataclass(slots=True)
+class Graphic:
+    """One drawing and what belongs to it: the numbers that measure it, and the item that holds the whole lesion."""
+
+    item: ContentItem
+    image: ImageReference
+    points: tuple[PointPx, ...]
+    shape: Shape
+    spacing: PixelSpacing | None
+    home: ContentItem
+    numbers: list[ContentItem] = field(default_factory=list)
+
+    @property
+    def role(self) -> str | None:
+        """What its numbers call it: `long`, `short`, `length`, or nothing."""
+        roles = [role for role in map(role_of_number, self.numbers) if role is not None]
+        return next((role for role in roles if role != "length"), roles[0] if roles else None)
+
+
+def read_graphic(item: ContentItem, default: ImageReference | None, images: KnownImages) -> Graphic | Unusable:
+    """A SCOORD or SCOORD3D item as a drawing.
+
+    default: the one image of the document, for writers that do not say on which of it they drew.
+    """
+    numbers = [number for number in item.ancestors() if number.value_type == "NUM"][:1]
+    if any(unit_of_number(number) in ANGLES for number in numbers):
+        return Unusable("an_angle", "an angle is no diameter")
+    found = _planar_points(item, default) if item.value_type == "SCOORD" else _spatial(item, images)
+    if isinstance(found, Unusable):
+        return found
+    image, points = found
+    known = images.find(image)
+    spacing = known.spacing if known is not None else None
+    encloses = any("2" in unit_of_number(number) for number in numbers)  # mm2, cm2
+    shape = shape_of(text_of(item.dataset, "GraphicType").upper(), points, spacing, encloses)
+    if isinstance(shape, Unusable):
+        return shape
+    home = next((a for a in item.ancestors() if a.value_type == "CONTAINER" or a.parent is None), item)
+    return Graphic(item, image, points, shape, spacing, home, numbers)
+
+
+def only_image(tree: ContentTree) -> ImageReference | None:
+    """The one image that a document names, or None if it names several or none."""
+    named = {frame for item in tree.items if item.value_type == "IMAGE" for frame in frames_of(item)}
+    return named.pop() if len(named) == 1 else None
+
+
+def image_references(item: ContentItem) -> list[ImageReference]:
+    """The image frames that an item's own children name, each once; by reference too."""
+    found: dict[ImageReference, None] = {}
+    for child in item.children:
+        named = child.target if child.target is not None else child
+        if named.value_type == "IMAGE":
+            found.update(dict.fromkeys(frames_of(named)))
+    return list(found)
+
+
+def frames_of(item: ContentItem) -> list[ImageReference]:
+    """The frames that an IMAGE item names; none for a segmentation, a tiled slide or an empty reference."""
+    for reference in items_of(item.dataset, "ReferencedSOPSequence")[:1]:
+        uid = text_of(reference, "ReferencedSOPInstanceUID")
+        if uid and text_of(reference, "ReferencedSOPClassUID") not in {*SEGMENTATIONS, WHOLE_SLIDE}:
+            frames = numbers_of(reference, "ReferencedFrameNumber") or (1.0,)
+            return [ImageReference(uid, max(int(frame), 1)) for frame in frames]
+    return []
+
+
+def _planar_points(
+    item: ContentItem, default: ImageReference | None
+) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
+    pairs = _tuples(item, 2)
+    if isinstance(pairs, Unusable):
+        return pairs
+    image = _image_of(item, default)
+    if isinstance(image, Unusable):
+        return image
+    return image, tuple(PointPx.from_scoord(x, y) for x, y in pairs)
+
+
+def _image_of(item: ContentItem, default: ImageReference | None) -> ImageReference | Unusable:
+    """The image below the drawing, else the one that the nearest item above it names, else the document's only one."""
+    for holder in (item, *item.ancestors()):
+        references = image_references(holder)
+        if len(references) > 1:
+            return Unusable("ambiguous_image", f"the drawing could lie on {len(references)} images or frames")
+        if references:
+            return references[0]
+    return default or Unusable("no_image_reference", "the drawing refers to no image")
+
+
+def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
+    """SCOORD3D (PS3.3 C.18.9): millimetres in a frame of reference, laid on the one image plane that holds them all."""
+    triples = _tuples(item, 3)
+    if isinstance(triples, Unusable):
+        return triples
+    if text_of(item.dataset, "GraphicType").upper() in ("POINT", "MULTIPOINT"):
+        return Unusable("no_extent", "a point has no extent")
+    points = [PointMm(*triple) for triple in triples]
+    named = [reference for holder in (item, *item.ancestors()) for reference in image_references(holder)]
+    uid = text_of(item.dataset, "ReferencedFrameOfReferenceUID")
+    candidates = list(dict.fromkeys((*named, *images.in_frame_of_reference(uid))))
+    known_planes = 0
+    best: tuple[float, ImageReference, tuple[PointPx, ...]] | None = None
+    for reference in candidates:
+        known = images.find(reference)
+        if known is None or known.plane is None:
+            continue
+        known_planes += 1
+        feet, distance = _project(points, known.plane)
+        if distance <= MAX_OFF_PLANE_MM and (best is None or distance < best[0] - 1e-6):
+            best = (distance, reference, feet)
+    if best is not None:
+        return best[1], best[2]
+    if not known_planes:
+        return Unusable("no_plane", "no image of that frame of reference has arrived, so millimetres cannot be placed")
+    return Unusable("off_plane", f"the points lie on none of the {known_planes} known image planes")
+
+
+def _project(points: Sequence[PointMm], plane: Plane) -> tuple[tuple[PointPx, ...], float]:
+    feet = [plane.to_px(point) for point in points]
+    return tuple(foot for foot, _ in feet), max(abs(distance) for _, distance in feet)
+
+
+def _tuples(item: ContentItem, size: int) -> list[tuple[float, ...]] | Unusable:
+    numbers = numbers_of(item.dataset, "GraphicData")
+    if numbers is None:
+        return Unusable("bad_coordinates", "the coordinates are not finite numbers")
+    if not numbers:
+        return Unusable("no_points", "the graphic has no points")
+    if len(numbers) % size:
+        return Unusable("bad_coordinates", f"{len(numbers)} values are not tuples of {size}")
+    if len(numbers) > MAX_POINTS * size:
+        return Unusable("too_many_points", f"a graphic of over {MAX_POINTS} points is not read")
+    return [numbers[n : n + size] for n in range(0, len(numbers), size)]
