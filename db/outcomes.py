@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.detection import axes_tracking_uid
 from db.tables import Base, IntegerKey, Uid, one_of
 
 # --- models -----------------------------------------------------------------------------------------------------
@@ -80,6 +82,10 @@ class Analysis(Base):
     finished_at: Mapped[datetime]
 
 
+def _axes_of_row(context: DefaultExecutionContext) -> str:
+    return axes_tracking_uid(context.get_current_parameters()["tracking_uid"])  # type: ignore[no-untyped-call]
+
+
 class DetectionRow(Base):
     __tablename__ = "detection"
 
@@ -106,6 +112,8 @@ class DetectionRow(Base):
     score: Mapped[float]
     category: Mapped[str] = mapped_column(Text, default="")
     tracking_uid: Mapped[str] = mapped_column(Uid, index=True)
+    tracking_uid_axes: Mapped[str] = mapped_column(Uid, index=True, default=_axes_of_row)
+    """Of the group that holds the two axes in our reports."""
     mask_name: Mapped[str] = mapped_column(Text, default="")
     """In the file store; empty if there is none."""
     reported: Mapped[bool] = mapped_column(default=True)

@@ -16,7 +16,7 @@ from db.errors import ContentError
 from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL, codes_of, concept
 from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context
 from dicom_node.report.header import UTF_8, finish
-from dicom_node.report.source import SourceImages, source_images
+from dicom_node.report.source import SourceImages, source_images, with_thickness
 
 SOP_CLASS_UID = str(SegmentationStorage)
 ALGORITHM_FAMILY = Code("123110", "DCM", "Artificial Intelligence")
@@ -39,7 +39,7 @@ def segmentation(detections: Sequence[Detection], context: Context) -> Dataset |
     touched, pixels = _pixels(lesions, sources)
     model = context.model
     result = hd.seg.Segmentation(
-        source_images=[sources.headers[index] for index in touched],
+        source_images=[with_thickness(sources.headers[index], sources.interval_mm or 0.0) for index in touched],
         pixel_array=pixels,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_segment(place, lesion, context) for place, lesion in enumerate(lesions, start=1)],
@@ -131,7 +131,7 @@ def _segment(place: int, lesion: Numbered, context: Context) -> hd.seg.SegmentDe
 
 
 def _pixel_measures(sources: SourceImages) -> hd.PixelMeasuresSequence:
-    """Slice Thickness may be empty in a CT (type 2) but not here, so the distance of the slices stands in for it."""
+    """The distance of the slices stands in for an unknown thickness, which a volume may not leave out."""
     first = sources.headers[0]
     thickness = first.get("SliceThickness")
     return hd.PixelMeasuresSequence(

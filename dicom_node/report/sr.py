@@ -12,6 +12,7 @@ standard, each point measured with OHIF 3.13:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import highdicom as hd
 import numpy as np
@@ -130,7 +131,7 @@ def _group(
         ),
         measurements=numbers,
     )
-    item: hd.sr.ContentItem = group[0]
+    item = cast(hd.sr.ContentItem, group[0])
     item.ContentSequence.append(_comment(label_of(number, detection)))
     return item
 
