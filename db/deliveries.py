@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from db.errors import RequestError
 from db.outcomes import Analysis, Audit, Delivery, Result
 
+HOUR = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -144,4 +146,18 @@ def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> No
     session.add(Audit(at=now, actor=actor, action="release delivery", target=str(delivery_pk), facts={}))
 
 
-HOUR = timedelta(hours=1)
+def of_result(session: Session, result_sop_instance_uid: str, destination: str | None) -> list[int]:
+    """The deliveries of one result, to one destination or to all. Raises RequestError if there are none."""
+    query = select(Delivery.delivery_pk).where(Delivery.result_sop_instance_uid == result_sop_instance_uid)
+    if destination is not None:
+        query = query.where(Delivery.destination == destination)
+    found = list(session.scalars(query))
+    if not found:
+        raise RequestError("there is no such delivery", result=result_sop_instance_uid, destination=destination)
+    return found
+
+
+def held(session: Session, destination: str) -> list[int]:
+    """What waits for a person."""
+    query = select(Delivery.delivery_pk).where(Delivery.destination == destination, Delivery.state == "held")
+    return list(session.scalars(query.order_by(Delivery.delivery_pk)))

@@ -1,4 +1,4 @@
-"""UIDs made from names: the same name gives the same UID, so that a step that runs twice makes the same object. Pure."""
+"""UIDs made from names: the same name, the same UID, so that a step that runs twice makes the same object. Pure."""
 
 from __future__ import annotations
 

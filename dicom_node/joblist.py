@@ -1,0 +1,75 @@
+"""The jobs as people see them: straight from the tables, which alone say what is undone. Shell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import deliveries, studies
+from db.errors import RequestError
+from db.models import Study
+from db.outcomes import Audit, Delivery, Task
+from dicom_node.backoff import STUDY_TRIES
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    job: str
+    """`study:UID`, `task:NUMBER` or `delivery:NUMBER`."""
+    state: str
+    tries: int
+    next_try_at: datetime | None
+    message: str
+
+    def as_row(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def open_jobs(session: Session) -> list[OpenJob]:
+    """Everything that is not done: what runs or waits, and what has failed for good."""
+    return [*_studies(session), *_tasks(session), *_deliveries(session)]
+
+
+def _studies(session: Session) -> list[OpenJob]:
+    found = []
+    for undone in studies.undone(session):
+        study = session.get_one(Study, undone.study_instance_uid)
+        tries = study.attempts if study.attempted_revision == study.revision else 0
+        state = "failed" if tries >= STUDY_TRIES else "retry" if tries else "open"
+        error = study.error if tries else ""
+        found.append(OpenJob(f"study:{study.study_instance_uid}", state, tries, study.next_try_at, error))
+    return found
+
+
+def _tasks(session: Session) -> list[OpenJob]:
+    tasks = session.scalars(select(Task).where(Task.state != "done").order_by(Task.task_pk))
+    return [OpenJob(f"task:{t.task_pk}", f"{t.kind} {t.state}", 0, None, t.outcome) for t in tasks]
+
+
+def _deliveries(session: Session) -> list[OpenJob]:
+    rows = session.scalars(
+        select(Delivery).where(Delivery.state.in_(("held", "waiting", "dead"))).order_by(Delivery.delivery_pk)
+    )
+    return [
+        OpenJob(f"delivery:{d.delivery_pk}", f"{d.state} for {d.destination}", d.tries, d.next_try_at, d.last_answer)
+        for d in rows
+    ]
+
+
+def retry_job(session: Session, job: str, actor: str, now: datetime) -> None:
+    """Make a failed job due now. Raises RequestError if there is none of that name."""
+    kind, _, key = job.partition(":")
+    if kind == "study" and (study := session.get(Study, key)) is not None:
+        if study.attempted_revision == study.revision and study.attempts:
+            study.next_try_at = now
+    elif kind == "task" and key.isdigit() and (task := session.get(Task, int(key))) is not None:
+        # Another task of the same kind: the failed one stays on record.
+        session.add(Task(kind=task.kind, asked_by=actor, asked_at=now))
+    elif kind == "delivery" and key.isdigit():
+        deliveries.release(session, int(key), actor, now)
+    else:
+        raise RequestError("there is no job of that name; see `jobs list`", job=job)
+    session.add(Audit(at=now, actor=actor, action="retry", target=job, facts={}))

@@ -1,0 +1,179 @@
+"""An analysis → result objects in the file store, the ledger and the outbox, in one transaction. Shell.
+
+UIDs and times come from the analysis, so that the step may run twice and makes the same objects.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from sqlalchemy.orm import Session
+
+from db import analyses, deliveries, results, studies
+from db.detection import Detection
+from db.engine import reading
+from db.files import name_part
+from db.outcomes import Analysis, Result
+from db.uids import uid_from
+from dicom_node.config import Peer
+from dicom_node.node import Node
+from dicom_node.report.context import Context, InstanceReference, ModelDescription
+from dicom_node.report.header import header_sha256
+from dicom_node.report.profiles import PROFILES, Profile
+from dicom_node.report.sr import failure_report
+from mining.volume import read_headers, sort_slices
+
+log = logging.getLogger(__name__)
+
+SERIES_NUMBERS = {"SR": 9901, "SEG": 9902}
+"""High, so that ours come last in a study's list; the same for every analysis of a study."""
+
+
+def report(node: Node, study_instance_uid: str, revision: int) -> str:
+    """Build what the destinations want to know of one analysed revision, enter and queue it; one line on it."""
+    with reading(node.sessions) as session:
+        analysis = analyses.newest(session, study_instance_uid, revision)
+        if analysis is None:
+            return "no analysis of this revision"
+        found = analyses.detections_of(session, analysis.analysis_id, node.files)
+        paths = [
+            node.files.path(instance.file_name)
+            for instance in studies.current_instances(session, study_instance_uid)
+            if instance.series_instance_uid == analysis.series_instance_uid
+        ]
+        earlier = results.current_results(session, study_instance_uid)
+    wanted = _wanted(node.config.peers, analysis, bool(earlier))
+    built = _build(node, analysis, found, paths, wanted, earlier) if wanted else []
+    with node.sessions.begin() as session:
+        for result, dataset in built:
+            _enter(session, result, header_sha256(dataset), earlier)
+        for peer in node.config.peers:
+            for result, _ in built:
+                if result.profile in peer.deliver and _concerns(peer, analysis, earlier):
+                    deliveries.put(session, result.result_sop_instance_uid, peer.name, peer.mode, analysis.finished_at)
+        studies.mark_analysed(session, study_instance_uid, revision)
+    log.info("reported study=%s state=%s objects=%d", study_instance_uid, analysis.state, len(built))
+    return f"{analysis.state}, {len(built)} objects"
+
+
+def _concerns(peer: Peer, analysis: Analysis, earlier: Sequence[Result]) -> bool:
+    """Whether a destination hears of an analysis: of lesions always; of none where it asked to, or to correct us."""
+    if analysis.state == "found":
+        return True
+    return analysis.state in ("none found", "failed") and (peer.report_empty or bool(earlier))
+
+
+def _wanted(peers: Iterable[Peer], analysis: Analysis, corrects: bool) -> list[Profile]:
+    names = {
+        name
+        for peer in peers
+        if analysis.state == "found" or (analysis.state in ("none found", "failed") and (peer.report_empty or corrects))
+        for name in peer.deliver
+    }
+    return sorted((PROFILES[name] for name in names), key=lambda profile: profile.build_order)
+
+
+def _build(
+    node: Node,
+    analysis: Analysis,
+    found: Sequence[Detection],
+    paths: Sequence[Path],
+    wanted: Sequence[Profile],
+    earlier: Sequence[Result],
+) -> list[tuple[Result, Dataset]]:
+    """The objects, each written to the file store already; the order of `wanted`, so that an SR can name its SEG."""
+    images = _headers(paths)
+    built: list[tuple[Result, Dataset]] = []
+    segmentation: InstanceReference | None = None
+    for profile in wanted:
+        before = next((r for r in reversed(earlier) if r.profile == profile.name), None)
+        context = Context(
+            images=images,
+            model=_model(node, analysis),
+            series_instance_uid=(
+                before.series_instance_uid
+                if before is not None
+                else uid_from("series", analysis.study_instance_uid, profile.name, analysis.model_id)
+            ),
+            sop_instance_uid=uid_from("result", analysis.analysis_id, profile.name),
+            created_at=analysis.finished_at,
+            series_number=SERIES_NUMBERS[profile.kind],
+            instance_number=1 if before is None else before.instance_number + 1,
+            predecessors=(_reference(before, analysis),) if before is not None and profile.kind == "SR" else (),
+            segmentation=segmentation,
+        )
+        failed = analysis.state == "failed" and profile.kind == "SR"
+        dataset = failure_report(analysis.reason, context) if failed else profile.build(found, context)
+        if dataset is None:
+            continue
+        if profile.kind == "SEG":
+            segmentation = InstanceReference.of(dataset)
+        built.append((_keep(node, analysis, profile, dataset), images[0]))
+    return built
+
+
+def _headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
+    """The images' headers in the order in which detections count slices."""
+    slices = sort_slices(read_headers(paths))
+    headers = {path: dcmread(path, stop_before_pixels=True) for path in paths}
+    return tuple(headers[path] for path in dict.fromkeys(header.path for header in slices))
+
+
+def _model(node: Node, analysis: Analysis) -> ModelDescription:
+    return ModelDescription(
+        name="Lesion node detector",
+        model_id=analysis.model_id or "none",
+        manufacturer="Lesion node (open source)",
+        software_version=version("lesion-node"),
+        device_uid=node.device_uid,
+    )
+
+
+def _reference(result: Result, analysis: Analysis) -> InstanceReference:
+    return InstanceReference(
+        analysis.study_instance_uid, result.series_instance_uid, result.sop_class_uid, result.result_sop_instance_uid
+    )
+
+
+def _keep(node: Node, analysis: Analysis, profile: Profile, dataset: Dataset) -> Result:
+    uid = str(dataset.SOPInstanceUID)
+    name = f"results/{name_part(analysis.study_instance_uid)}/{uid}.dcm"
+    content = BytesIO()
+    dataset.save_as(content, enforce_file_format=True)
+    node.files.write(name, content.getvalue())
+    return Result(
+        result_sop_instance_uid=uid,
+        analysis_id=analysis.analysis_id,
+        kind=profile.kind,
+        profile=profile.name,
+        sop_class_uid=str(dataset.SOPClassUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        instance_number=int(dataset.InstanceNumber),
+        file_name=name,
+        created_at=analysis.finished_at,
+    )
+
+
+def _enter(session: Session, result: Result, header: str, earlier: Sequence[Result]) -> None:
+    """Into the ledger before it is sent; what it replaces is marked."""
+    results.record(
+        session,
+        result_sop_instance_uid=result.result_sop_instance_uid,
+        analysis_id=result.analysis_id,
+        kind=result.kind,
+        profile=result.profile,
+        sop_class_uid=result.sop_class_uid,
+        series_instance_uid=result.series_instance_uid,
+        instance_number=result.instance_number,
+        file_name=result.file_name,
+        header_sha256=header,
+        now=result.created_at,
+    )
+    for old in earlier:
+        if old.profile == result.profile and old.result_sop_instance_uid != result.result_sop_instance_uid:
+            results.supersede(session, old.result_sop_instance_uid, result.result_sop_instance_uid)

@@ -1,0 +1,174 @@
+"""The durable way of the data: settle → harvest → detect → report, then deliver; categorise and train beside it. Shell.
+
+Each step may run twice: it looks at the tables first, and writes its result and its end in one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import update
+
+from db import analyses, registry, studies
+from db.engine import reading, utc_now
+from db.errors import RequestError
+from db.models import Study
+from db.outcomes import Task
+from dicom_node.deliver import deliver
+from dicom_node.jobs import Way
+from dicom_node.node import Node
+from dicom_node.processes import device_of_its_own, run_child
+from dicom_node.reporting import report
+from mining.harvest import harvest_study
+
+log = logging.getLogger(__name__)
+
+
+def ways(node: Node) -> list[Way]:
+    """All kinds of jobs that a worker follows."""
+    return [
+        Way(
+            "study",
+            (
+                ("harvest", lambda uid: harvest(node, uid)),
+                ("detect", lambda uid: detect(node, uid)),
+                ("report", lambda uid: report_study(node, uid)),
+            ),
+            at_once=max(1, (os.cpu_count() or 1) // 2),
+        ),
+        Way(
+            "deliver",
+            (("send", lambda pk: deliver(node.config, node.sessions, node.files, int(pk))),),
+            at_once=8,
+            partitioned=True,
+        ),
+        Way("task", (("run", lambda pk: run_task(node, int(pk))),)),
+    ]
+
+
+def harvest(node: Node, study_instance_uid: str) -> str:
+    """Measurements of one study → rows."""
+    with node.sessions.begin() as session:
+        study = session.get_one(Study, study_instance_uid)
+        counts = harvest_study(session, study_instance_uid, node.files, utc_now())
+        studies.mark_harvested(session, study_instance_uid, study.revision)
+    return f"{counts.measurements} measurements, {counts.rejections} rejections"
+
+
+def detect(node: Node, study_instance_uid: str) -> str:
+    """Look for lesions with the promoted model, in a process of its own; every outcome is a row of `analysis`."""
+    with reading(node.sessions) as session:
+        study = session.get_one(Study, study_instance_uid)
+        if not study.analyse:
+            return "harvested only"
+        if studies.conflicts(session, study_instance_uid):
+            return "waits: a person must choose between contents of one instance"
+        if analyses.newest(session, study_instance_uid, study.revision) is not None:
+            return "analysed already"
+        model = registry.promoted(session)
+    if model is None:
+        return _not_analysed(node, study_instance_uid, study.revision, "no model is promoted yet")
+    settings = node.config.detector
+    device = "cuda" if settings.device == "cuda" else "cpu"
+    with device_of_its_own(node.config.data_dir, device):
+        outcome = run_child(
+            "detector.detect",
+            node.order(
+                study_instance_uid=study_instance_uid,
+                study_revision=study.revision,
+                model_id=model.model_id,
+                keep_score=settings.keep_score,
+                max_fp_per_scan=settings.max_fp_per_scan,
+                max_findings=settings.max_findings,
+                device=settings.device,
+            ),
+        )
+    return str(outcome)
+
+
+def _not_analysed(node: Node, study_instance_uid: str, revision: int, reason: str) -> str:
+    now = utc_now()
+    with node.sessions.begin() as session:
+        analyses.save_without_detections(
+            session, str(uuid4()), study_instance_uid, revision, state="not analysed", reason=reason, now=now
+        )
+    return reason
+
+
+def report_study(node: Node, study_instance_uid: str) -> str:
+    with reading(node.sessions) as session:
+        study = session.get_one(Study, study_instance_uid)
+        analysis = analyses.newest(session, study_instance_uid, study.revision)
+    if analysis is None:
+        return "nothing to report"
+    return report(node, study_instance_uid, study.revision)
+
+
+# --- categorise and train -----------------------------------------------------------------------------------------
+
+
+def run_task(node: Node, task_pk: int) -> str:
+    """Run one asked-for categorise or train; progress goes into its row."""
+    with node.sessions.begin() as session:
+        task = session.get(Task, task_pk)
+        if task is None or task.state in ("done", "failed"):
+            return "is done"
+        task.state, task.started_at = "running", task.started_at or utc_now()
+        kind = task.kind
+    outcome = run_kind(node, kind, task_pk, lambda event: _note_progress(node, task_pk, event))
+    with node.sessions.begin() as session:
+        session.execute(
+            update(Task)
+            .where(Task.task_pk == task_pk)
+            .values(state="done", finished_at=utc_now(), outcome=summary(kind, outcome))
+        )
+    return "done"
+
+
+def run_kind(node: Node, kind: str, run: object, on_event: Any) -> dict[str, Any]:
+    """The outcome of categorise or train, in a process of its own. `run` names what may be resumed."""
+    settings = node.config.detector
+    with device_of_its_own(node.config.data_dir, "cuda" if settings.device == "cuda" else "cpu"):
+        if kind == "categorise":
+            return run_child("mining.categorise", node.order(), on_event)
+        if kind == "train":
+            return run_child("detector.train", train_order(node, run), on_event)
+    raise RequestError("there is no such task", kind=kind)
+
+
+def train_order(node: Node, run: object) -> dict[str, Any]:
+    settings = node.config.detector
+    return node.order(
+        budget_s=None if settings.budget_minutes is None else settings.budget_minutes * 60,
+        seed=settings.seed,
+        device=settings.device,
+        body=settings.body,
+        run_dir=str(node.config.data_dir / "runs" / f"train-{run}"),
+        gate_margin=node.config.gate.margin,
+        gate_min_lesions=node.config.gate.min_lesions,
+    )
+
+
+def summary(kind: str, outcome: dict[str, Any]) -> str:
+    """One line for a person."""
+    if kind == "categorise":
+        return f"generation {outcome.get('label_generation')}: {outcome.get('categories')} categories"
+    return f"model {outcome.get('model_id')}: {outcome.get('gate')}"
+
+
+def _note_progress(node: Node, task_pk: int, event: dict[str, Any]) -> None:
+    with node.sessions.begin() as session:
+        session.execute(update(Task).where(Task.task_pk == task_pk).values(progress=event))
+
+
+def ask_for(node: Node, kind: str, asked_by: str, now: datetime) -> int:
+    """Put a task into the queue of the worker; returns its number."""
+    with node.sessions.begin() as session:
+        task = Task(kind=kind, asked_by=asked_by, asked_at=now)
+        session.add(task)
+        session.flush()
+        return task.task_pk
