@@ -43,8 +43,8 @@ BATCH = 64
 class CategoriseSettings:
     """How lesions are grouped."""
 
-    k_min: int = 2
-    """Least number of groups."""
+    k_min: int = 5
+    """Least number of groups, as many as the paper's categories: two or three are always stable, and say nothing."""
     k_max: int = 12
     """Greatest number of groups; the largest stable number between the two is taken."""
     stable_at: float = 0.8

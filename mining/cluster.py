@@ -26,6 +26,8 @@ SHARE = 0.8
 """Part of the patients in each resample."""
 STARTS = 10
 """k-means is run from so many starts, and the tightest result is kept."""
+NEARLY = 0.03
+"""Two mean agreements nearer than this are taken for equal: it is about their own scatter over seeds."""
 POINTS_FOR_K = 5000
 """k is chosen on at most so many lesions: more make it slower and not better."""
 
@@ -86,8 +88,10 @@ def cluster(
 
 
 def _choose(agreement: dict[int, float], stable_at: float) -> int:
-    stable = [k for k, mean in agreement.items() if mean >= stable_at and k > 1]
-    return max(stable) if stable else max(agreement, key=lambda k: (agreement[k] if k > 1 else 0.0, k))
+    """The largest stable k; where none is, the largest that is nearly as stable as the best. k = 1 only if alone."""
+    several = {k: mean for k, mean in agreement.items() if k > 1} or agreement
+    needed = min(stable_at, max(several.values()) - NEARLY)
+    return max(k for k, mean in several.items() if mean >= needed)
 
 
 def _subsets(owners: npt.NDArray[np.str_], seed: int) -> list[npt.NDArray[np.bool_]]:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from mining.body import LITE0_MEAN, LITE0_SHA256, LITE0_STD, lite0
-from mining.hu_features import EDGES_HU, Blocks, hu_blocks
+from mining.hu_features import EDGES_HU, Blocks, hu_blocks, size_block
 from mining.patches import PATCH_MM, PATCH_PX, RING_MM, WINDOWS_HU, LesionPatch, grey_windows
 
 LITE0_STAGES = (4, 6)
 """`blocks.4` (112 channels) and `blocks.6` (320): together steadier than either, and better than the 1280-wide head."""
+LITE0_WIDTHS = (112, 320)
 BATCH = 16
 
 
@@ -60,15 +61,20 @@ class HuExtractor:
     )
 
     def blocks(self, patches: Sequence[LesionPatch]) -> Blocks:
-        return hu_blocks(patches)
+        """(N, 43): in one block, so that the three sizes weigh no more than three bins."""
+        return (np.concatenate([*hu_blocks(patches), size_block(patches)], axis=1),)
 
 
 @dataclass(frozen=True)
 class Lite0Extractor:
-    """Mean-pooled stages of EfficientNet-Lite0, and the sizes."""
+    """Mean-pooled stages of EfficientNet-Lite0 beside the histograms of Hounsfield units.
+
+    The body sees texture and surroundings, but in an image of grey values it cannot tell 40 HU from 70; the histograms
+    can. No size: a lesion that grows stays what it is.
+    """
 
     net: nn.Module
-    name: str = "efficientnet-lite0"
+    name: str = "efficientnet-lite0 + hu-histogram"
     weights_sha256: str = LITE0_SHA256
     description: dict[str, Any] = field(
         default_factory=lambda: {
@@ -76,20 +82,22 @@ class Lite0Extractor:
             "crop_px": PATCH_PX,
             "windows_hu": [list(pair) for pair in WINDOWS_HU],
             "stages": [f"blocks.{stage}" for stage in LITE0_STAGES],
+            "edges_hu": list(EDGES_HU),
+            "ring_mm": list(RING_MM),
         }
     )
 
     def blocks(self, patches: Sequence[LesionPatch]) -> Blocks:
-        """(N, 112), (N, 320)."""
+        """(N, 112) and (N, 320) of the body, (N, 20) inside and (N, 20) of the ring."""
         pooled: list[list[Tensor]] = [[] for _ in LITE0_STAGES]
         for start in range(0, len(patches), BATCH):
             for part, stage in zip(pooled, self._stages(patches[start : start + BATCH]), strict=True):
                 part.append(stage)
-        widths = (112, 320)
-        return tuple(
+        body = tuple(
             torch.cat(part).numpy() if part else np.zeros((0, width), np.float32)
-            for part, width in zip(pooled, widths, strict=True)
+            for part, width in zip(pooled, LITE0_WIDTHS, strict=True)
         )
+        return body + hu_blocks(patches)
 
     @torch.inference_mode()
     def _stages(self, patches: Sequence[LesionPatch]) -> list[Tensor]:

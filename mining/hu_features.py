@@ -22,10 +22,10 @@ Blocks = tuple[npt.NDArray[np.float32], ...]
 
 
 def hu_blocks(patches: Sequence[LesionPatch]) -> Blocks:
-    """Histogram inside (N, 20), histogram of the ring (N, 20), sizes and shape (N, 3)."""
+    """Histogram inside, (N, 20), and histogram of the ring, (N, 20)."""
     inside = np.array([_histogram(patch.hu[patch.inside]) for patch in patches], np.float32).reshape(-1, BINS)
     ring = np.array([_histogram(patch.hu[patch.ring]) for patch in patches], np.float32).reshape(-1, BINS)
-    return inside, ring, size_block(patches)
+    return inside, ring
 
 
 def size_block(patches: Sequence[LesionPatch]) -> npt.NDArray[np.float32]:
