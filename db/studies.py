@@ -8,34 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from db.errors import GeometryError, RequestError
-from db.geometry import PixelSpacing, Plane, PointMm
+from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED, Content, contents_of
+from db.errors import RequestError
+from db.geometry import Plane
+from db.indexing import planes_of
 from db.measurement import ImageReference
-from db.models import Image, Instance, Refusal, Series, Study
-from db.tables import Base
-
-CURRENT, SUPERSEDED, CONFLICT = "current", "superseded", "conflict"
-RECEIVING, SETTLED, INCOMPLETE = "receiving", "settled", "incomplete"
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One content of one instance as it arrived, with the name of its file."""
-
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    content_sha256: str
-    file_name: str
-    size_bytes: int
-    source_ae: str
-    analyse: bool
+from db.models import Image, Instance, Series, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,109 +42,32 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """One of several contents that arrived under one SOP Instance UID."""
+class Due:
+    """A study that has been quiet, with how many instances count. `expected_instances`: as far as already asked."""
 
-    instance_pk: int
-    sop_instance_uid: str
-    state: str
-    received_at: datetime
+    study_instance_uid: str
     source_ae: str
-    file_name: str
+    received_last_at: datetime
+    instances: int
+    expected_instances: int | None
 
 
-# --- receiving --------------------------------------------------------------------------------------------------
-
-
-def add_instance(session: Session, arrival: Arrival, now: datetime) -> bool:
-    """Record an arrival; a new content re-opens its study. Returns False if that very content was known.
-
-    A second content of a known instance stands as 'conflict' until its study settles and the two are compared.
-    Safe against the same arrival in another process: the database's unique keys decide.
-    """
-    _insert_once(
-        session,
-        Study,
-        study_instance_uid=arrival.study_instance_uid,
-        received_first_at=now,
-        received_last_at=now,
-        source_ae=arrival.source_ae,
-        analyse=arrival.analyse,
-        state=RECEIVING,
+def due_to_settle(session: Session, quiet_before: datetime) -> list[Due]:
+    """The studies that still receive and got nothing since then, the longest quiet first."""
+    count = (
+        select(func.count(Instance.instance_pk))
+        .where(Instance.study_instance_uid == Study.study_instance_uid, Instance.state == CURRENT)
+        .scalar_subquery()
     )
-    # The lock on the study's row lets no other process add to it between this look and the commit.
-    session.execute(
-        select(Study.study_instance_uid).where(Study.study_instance_uid == arrival.study_instance_uid).with_for_update()
+    rows = session.execute(
+        select(Study, count)
+        .where(Study.state == RECEIVING, Study.received_last_at <= quiet_before)
+        .order_by(Study.received_last_at, Study.study_instance_uid)
     )
-    known = session.scalar(
-        select(exists().where(Instance.sop_instance_uid == arrival.sop_instance_uid, Instance.state == CURRENT))
-    )
-    new = _insert_once(
-        session,
-        Instance,
-        sop_instance_uid=arrival.sop_instance_uid,
-        study_instance_uid=arrival.study_instance_uid,
-        series_instance_uid=arrival.series_instance_uid,
-        sop_class_uid=arrival.sop_class_uid,
-        transfer_syntax_uid=arrival.transfer_syntax_uid,
-        content_sha256=arrival.content_sha256,
-        file_name=arrival.file_name,
-        size_bytes=arrival.size_bytes,
-        state=CONFLICT if known else CURRENT,
-        received_at=now,
-        source_ae=arrival.source_ae,
-        indexed=False,
-    )
-    study = Study.study_instance_uid == arrival.study_instance_uid
-    if new:
-        session.execute(update(Study).where(study).values(state=RECEIVING, received_last_at=now))
-    else:  # sent again: the sender has not ended, but a settled study stays settled
-        session.execute(update(Study).where(study, Study.state == RECEIVING).values(received_last_at=now))
-    if arrival.analyse:
-        session.execute(update(Study).where(study, Study.analyse.is_(False)).values(analyse=True))
-    return new
-
-
-def _insert_once(session: Session, model: type[Base], **values: object) -> bool:
-    """Insert a row unless its unique key exists, in this transaction or another; whether it was inserted."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    result = session.connection().execute(dialect.insert(model.__table__).values(values).on_conflict_do_nothing())
-    return result.rowcount == 1
-
-
-def has_content(session: Session, sop_instance_uid: str, content_sha256: str) -> bool:
-    return bool(
-        session.scalar(
-            select(
-                exists().where(Instance.sop_instance_uid == sop_instance_uid, Instance.content_sha256 == content_sha256)
-            )
-        )
-    )
-
-
-def add_refusal(
-    session: Session, source: str, sop_instance_uid: str, reason_code: str, reason: str, now: datetime
-) -> None:
-    """List an object that was not taken, or not wholly."""
-    session.execute(
-        insert(Refusal).values(
-            at=now, source=source, sop_instance_uid=sop_instance_uid, reason_code=reason_code, reason=reason
-        )
-    )
-
-
-# --- settling and what follows ----------------------------------------------------------------------------------
-
-
-def due_to_settle(session: Session, quiet_before: datetime) -> list[str]:
-    """Study Instance UIDs that still receive and got nothing since then, the longest quiet first."""
-    return list(
-        session.scalars(
-            select(Study.study_instance_uid)
-            .where(Study.state == RECEIVING, Study.received_last_at <= quiet_before)
-            .order_by(Study.received_last_at, Study.study_instance_uid)
-        )
-    )
+    return [
+        Due(study.study_instance_uid, study.source_ae, study.received_last_at, count, study.expected_instances)
+        for study, count in rows
+    ]
 
 
 def undone(session: Session) -> list[Undone]:
@@ -171,7 +75,14 @@ def undone(session: Session) -> list[Undone]:
 
     A study with an open conflict is harvested, but not analysed before a person has chosen.
     """
-    conflict = exists().where(Instance.study_instance_uid == Study.study_instance_uid, Instance.state == CONFLICT)
+    rival = aliased(Instance)
+    conflict = exists().where(
+        Instance.study_instance_uid == Study.study_instance_uid,
+        Instance.state != SUPERSEDED,
+        rival.sop_instance_uid == Instance.sop_instance_uid,
+        rival.state == CONFLICT,
+        rival.indexed,
+    )
     to_harvest = Study.harvested_revision < Study.revision
     to_analyse = Study.analyse.is_(True) & (Study.analysed_revision < Study.revision) & ~conflict
     rows = session.execute(
@@ -219,36 +130,24 @@ def current_instances(session: Session, study_instance_uid: str) -> list[StoredI
 def plane_of(session: Session, image: ImageReference) -> Plane | None:
     """Where a frame lies in the patient; None if the image is not here or says nothing usable of it."""
     row = session.get(Image, image.sop_instance_uid)
-    if row is None or row.row_spacing_mm is None or row.col_spacing_mm is None or not row.planes:
+    planes = [] if row is None else planes_of(row)
+    if row is None or not planes or not 1 <= image.frame_number <= row.frames:
         return None
-    if not 1 <= image.frame_number <= row.frames:
-        return None
-    x, y, z, *cosines = row.planes[0 if len(row.planes) == 1 else image.frame_number - 1]
-    try:
-        return Plane(
-            PointMm(x, y, z),
-            (cosines[0], cosines[1], cosines[2]),
-            (cosines[3], cosines[4], cosines[5]),
-            PixelSpacing(row.row_spacing_mm, row.col_spacing_mm),
-        )
-    except GeometryError:
-        return None
+    return planes[0 if len(planes) == 1 else image.frame_number - 1]
 
 
 # --- conflicts --------------------------------------------------------------------------------------------------
 
 
 def conflicts(session: Session, study_instance_uid: str) -> list[Content]:
-    """Every content of each instance of a study that has a conflict: the current one and its rivals, oldest first."""
+    """Every content of each contested instance of a study: the current one and its rivals, in order of arrival."""
+    of_study = select(Instance.sop_instance_uid).where(
+        Instance.study_instance_uid == study_instance_uid, Instance.state != SUPERSEDED
+    )
     contested = select(Instance.sop_instance_uid).where(
-        Instance.study_instance_uid == study_instance_uid, Instance.state == CONFLICT
+        Instance.state == CONFLICT, Instance.indexed, Instance.sop_instance_uid.in_(of_study)
     )
-    rows = session.scalars(
-        select(Instance)
-        .where(Instance.sop_instance_uid.in_(contested), Instance.state.in_((CURRENT, CONFLICT)))
-        .order_by(Instance.sop_instance_uid, Instance.received_at, Instance.instance_pk)
-    )
-    return [Content(i.instance_pk, i.sop_instance_uid, i.state, i.received_at, i.source_ae, i.file_name) for i in rows]
+    return contents_of(session, contested, (CURRENT, CONFLICT))
 
 
 def choose(session: Session, instance_pk: int) -> str:
@@ -266,8 +165,7 @@ def choose(session: Session, instance_pk: int) -> str:
     if chosen is None or not any(rival.state == CONFLICT for rival in rivals) or chosen.state == SUPERSEDED:
         raise RequestError("that content is not part of a conflict", instance_pk=instance_pk)
     for rival in rivals:
-        rival.state = CURRENT if rival is chosen else SUPERSEDED
-    chosen.indexed = False
+        rival.state, rival.indexed = (CURRENT, False) if rival is chosen else (SUPERSEDED, True)
     touched = {rival.study_instance_uid for rival in rivals}
     session.execute(update(Study).where(Study.study_instance_uid.in_(touched)).values(state=RECEIVING))
     session.flush()

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from db import studies
+from db import arrivals
 from db.engine import Sessions, reading
 from db.errors import ContentError, StorageFull
 from db.files import instance_name
@@ -157,7 +157,7 @@ class Store:
         name = instance_name(
             found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid, content_sha256
         )
-        arrival = studies.Arrival(
+        arrival = arrivals.Arrival(
             sop_instance_uid=found.sop_instance_uid,
             study_instance_uid=found.study_instance_uid,
             series_instance_uid=found.series_instance_uid,
@@ -175,7 +175,7 @@ class Store:
             )
             self.files.write(name, header + received.data_set)
         with self.sessions.begin() as session:
-            new = studies.add_instance(session, arrival, now)
+            new = arrivals.add_instance(session, arrival, now)
         log.info(
             "%s sop_instance=%s study=%s bytes=%d",
             "stored" if new else "had already",
@@ -189,16 +189,16 @@ class Store:
         """List an object that was not taken, with the reason."""
         log.warning("refused sop_instance=%s from=%s: %s", sop_instance_uid, source, error)
         with self.sessions.begin() as session:
-            studies.add_refusal(session, source, sop_instance_uid, "content", str(error), now)
+            arrivals.add_refusal(session, source, sop_instance_uid, "content", str(error), now)
 
     def _check_space(self, size_bytes: int) -> None:
         free = self.files.free_bytes()
         if free - size_bytes < self.min_free_bytes:
             raise StorageFull(free_bytes=free, size_bytes=size_bytes, min_free_bytes=self.min_free_bytes)
 
-    def _is_here(self, arrival: studies.Arrival) -> bool:
+    def _is_here(self, arrival: arrivals.Arrival) -> bool:
         with reading(self.sessions) as session:
-            known = studies.has_content(session, arrival.sop_instance_uid, arrival.content_sha256)
+            known = arrivals.has_content(session, arrival.sop_instance_uid, arrival.content_sha256)
         return known and self.files.path(arrival.file_name).is_file()
 
 

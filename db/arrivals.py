@@ -1,0 +1,104 @@
+"""What arrives: the rows of an instance and its study, and the list of what was refused. Shell.
+
+Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.contents import CONFLICT, CURRENT, RECEIVING
+from db.models import Instance, Refusal, Study
+from db.upsert import insert_once
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One content of one instance as it arrived, with the name of its file."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    content_sha256: str
+    file_name: str
+    size_bytes: int
+    source_ae: str
+    analyse: bool
+
+
+def add_instance(session: Session, arrival: Arrival, now: datetime) -> bool:
+    """Record an arrival; a new content re-opens its study. Returns False if that very content was known.
+
+    A second content of a known instance stands as 'conflict' until its study settles and the two are compared.
+    Safe against the same arrival in another process: the database's unique keys decide.
+    """
+    insert_once(
+        session,
+        Study,
+        study_instance_uid=arrival.study_instance_uid,
+        received_first_at=now,
+        received_last_at=now,
+        source_ae=arrival.source_ae,
+        analyse=arrival.analyse,
+        state=RECEIVING,
+    )
+    # The lock on the study's row lets no other process add to it between this look and the commit.
+    session.execute(
+        select(Study.study_instance_uid).where(Study.study_instance_uid == arrival.study_instance_uid).with_for_update()
+    )
+    known = session.scalar(
+        select(exists().where(Instance.sop_instance_uid == arrival.sop_instance_uid, Instance.state == CURRENT))
+    )
+    new = insert_once(
+        session,
+        Instance,
+        sop_instance_uid=arrival.sop_instance_uid,
+        study_instance_uid=arrival.study_instance_uid,
+        series_instance_uid=arrival.series_instance_uid,
+        sop_class_uid=arrival.sop_class_uid,
+        transfer_syntax_uid=arrival.transfer_syntax_uid,
+        content_sha256=arrival.content_sha256,
+        file_name=arrival.file_name,
+        size_bytes=arrival.size_bytes,
+        state=CONFLICT if known else CURRENT,
+        received_at=now,
+        source_ae=arrival.source_ae,
+        indexed=False,
+    )
+    study = Study.study_instance_uid == arrival.study_instance_uid
+    if new:
+        session.execute(
+            update(Study).where(study).values(state=RECEIVING, received_last_at=now, expected_instances=None)
+        )
+    else:  # sent again: the sender has not ended, but a settled study stays settled
+        session.execute(update(Study).where(study, Study.state == RECEIVING).values(received_last_at=now))
+    if arrival.analyse:
+        session.execute(update(Study).where(study, Study.analyse.is_(False)).values(analyse=True))
+    return new
+
+
+def has_content(session: Session, sop_instance_uid: str, content_sha256: str) -> bool:
+    return bool(
+        session.scalar(
+            select(
+                exists().where(Instance.sop_instance_uid == sop_instance_uid, Instance.content_sha256 == content_sha256)
+            )
+        )
+    )
+
+
+def add_refusal(
+    session: Session, source: str, sop_instance_uid: str, reason_code: str, reason: str, now: datetime
+) -> None:
+    """List an object that was not taken, or not wholly."""
+    session.execute(
+        insert(Refusal).values(
+            at=now, source=source, sop_instance_uid=sop_instance_uid, reason_code=reason_code, reason=reason
+        )
+    )
