@@ -93,7 +93,8 @@ def _paint_vessels(canvas: Canvas, physique: Physique) -> None:
     for side in (-1, 1):
         for x, y, radius, hu in ((0, -26, r * 0.6, artery), (side * 4 - 10, -17, 7.5, vein)):
             canvas.tube(
-                [(x + 3, y0 + y, -205), (side * 44, y0 + y - 6, -270), (side * 66, y0 + y - 32, -335), (side * 74, y0 - 82, -410)],
+                [(x + 3, y0 + y, -205), (side * 44, y0 + y - 6, -270), (side * 66, y0 + y - 32, -335),
+                 (side * 74, y0 - 82, -410)],
                 [radius, radius, radius * 0.95, radius * 0.9], hu, Tissue.VESSEL,
             )  # fmt: skip
         canvas.tube([(8, y0 - 28, -112), (side * 48, y0 - 16, -116)], [3.4, 2.8], artery, Tissue.VESSEL, only=FAT)
@@ -142,25 +143,26 @@ def _paint_bowel(canvas: Canvas, physique: Physique, outline: Outline) -> None:
     rng = physique.rng("bowel")
     width, depth, y0 = physique.inner_half_width_mm, physique.inner_half_depth_mm, physique.spine_y_mm
     filling = float(rng.choice([15.0, 30.0, 230.0], p=[0.45, 0.3, 0.25]))  # the last has drunk contrast medium
-    for _ in range(13):
+    for _ in range(16):
         at = np.array([rng.uniform(-0.6, 0.62) * width, rng.uniform(-0.78, 0.05) * depth, rng.uniform(-320, -105)])
         way, radius = rng.normal(size=3) * (1, 0.5, 0.6), float(rng.uniform(10, 14.5))
-        path = [at.copy()]
+        path: list[Place] = [(float(at[0]), float(at[1]), float(at[2]))]
         for _ in range(6):
             way = way / np.linalg.norm(way) + rng.normal(scale=0.55, size=3)
             at = at + way / np.linalg.norm(way) * 24
             at[:2] = np.clip(at[:2], (-0.78 * width, -0.82 * depth), (0.78 * width, y0 - 42))
             at[2] = min(at[2], -88)
-            path.append(at.copy())
-        _paint_loop(canvas, [tuple(p) for p in path], radius, filling if rng.random() < 0.8 else -900.0)
-    x, back = width * 0.84, y0 - 30
-    for path, radius in (
+            path.append((float(at[0]), float(at[1]), float(at[2])))
+        _paint_loop(canvas, path, radius, filling if rng.random() < 0.8 else -900.0)
+    x, back, front = width * 0.84, y0 - 30, -depth * 0.8
+    colon: tuple[tuple[list[Place], float], ...] = (
         ([(-x, back - 10, -300), (-x, back, -230), (-x * 0.98, back, -170), (-x * 0.9, back - 22, -112)], 21.0),
-        ([(-x * 0.85, -depth * 0.55, -118), (-30, -depth * 0.8, -135), (40, -depth * 0.8, -128), (x * 0.8, -depth * 0.4, -92)], 19.0),
+        ([(-x * 0.85, front * 0.68, -118), (-30, front, -135), (40, front, -128), (x * 0.8, front * 0.5, -92)], 19.0),
         ([(x, back - 5, -95), (x * 1.02, back, -170), (x, back - 4, -250), (x * 0.55, back - 14, -310)], 16.0),
         ([(x * 0.55, back - 14, -310), (24, y0 - 24, -325), (0, y0 - 14, -350), (0, y0 + 2, -425)], 16.0),
-    ):  # fmt: skip
-        _paint_loop(canvas, path, radius * float(rng.uniform(0.85, 1.15)), float(rng.choice([-250.0, 20.0, -930.0])))
+    )  # fmt: skip
+    for part, radius in colon:
+        _paint_loop(canvas, part, radius * float(rng.uniform(0.85, 1.15)), float(rng.choice([-250.0, 20.0, -930.0])))
 
 
 def _paint_loop(canvas: Canvas, path: list[Place], radius: float, filling: float) -> None:

@@ -70,7 +70,7 @@ def draw_acquisition(visit: Visit, physique: Physique, settings: PhantomSettings
     rows, columns = settings.rows, settings.rows
     if matrix is not None:
         rows, columns = (round(n * settings.rows / 256) for n in matrix)
-    interval = float(rng.choice(_INTERVALS_MM))
+    interval = float(rng.choice(_INTERVALS_MM, p=[0.35, 0.3, 0.25, 0.1]))
     slices = int(rng.integers(settings.slices[0], settings.slices[1] + 1))
     middle = float(rng.uniform(*region.middle_mm))
     grid = Grid(

@@ -14,7 +14,7 @@ from dicom_node.phantom.physique import Physique, outline_of
 from dicom_node.phantom.torso import paint_skeleton, paint_wall
 
 _TEXTURE_HU = {
-    Tissue.SUBCUTANEOUS: 9, Tissue.MUSCLE: 9, Tissue.VISCERAL_FAT: 11, Tissue.MEDIASTINUM: 11, Tissue.LUNG: 22,
+    Tissue.SUBCUTANEOUS: 6, Tissue.MUSCLE: 9, Tissue.VISCERAL_FAT: 7, Tissue.MEDIASTINUM: 8, Tissue.LUNG: 22,
     Tissue.BONE: 60, Tissue.MARROW: 38, Tissue.CARTILAGE: 14, Tissue.HEART: 8, Tissue.LIVER: 6, Tissue.SPLEEN: 7,
     Tissue.KIDNEY: 9, Tissue.PANCREAS: 12, Tissue.BOWEL: 12, Tissue.FLUID: 5, Tissue.GENITAL: 12, Tissue.LESION: 7,
 }  # fmt: skip
@@ -35,7 +35,7 @@ KERNELS = (
     Kernel("B20s", 0.75, 9.0, 0.9),
     Kernel("B30f", 0.60, 12.0, 0.75),
     Kernel("B40f", 0.50, 15.0, 0.6),
-    Kernel("B60f", 0.35, 24.0, 0.4),
+    Kernel("B60f", 0.35, 21.0, 0.4),
 )
 """From smooth to sharp, as one maker names them."""
 
@@ -68,4 +68,4 @@ def scan(canvas: Canvas, kernel: Kernel, rng: np.random.Generator) -> Field:
     noise = rng.standard_normal(canvas.grid.shape, dtype=np.float32)
     noise = ndimage.gaussian_filter(noise, (0, kernel.noise_grain_px, kernel.noise_grain_px), truncate=2.5)
     noise *= np.float32(kernel.noise_hu) / noise.std()
-    return np.clip(blurred + noise, -1024, 3071).astype(np.float32)
+    return np.asarray(np.clip(blurred + noise, -1024, 3071), dtype=np.float32)

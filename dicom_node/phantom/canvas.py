@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ def smooth_field(rng: np.random.Generator, grid: Grid, cell_mm: float) -> Field:
     z, y, x = weights
     coarse = rng.standard_normal((z.shape[1], y.shape[1], x.shape[1]), dtype=np.float32)
     field = np.tensordot(z, coarse, axes=(1, 0))  # (S, b, c)
-    return np.matmul(np.matmul(y, field), x.T)  # (S, H, W)
+    return np.asarray(np.matmul(np.matmul(y, field), x.T), dtype=np.float32)  # (S, H, W)
 
 
 class Canvas:
@@ -161,7 +162,7 @@ class Canvas:
         voxels = self.hu[window]
         voxels += alpha * (hu - voxels)
         names[alpha > 0.5] = int(tissue)
-        return alpha
+        return np.asarray(alpha, dtype=np.float32)
 
     def ellipsoid_depth(
         self, centre: Place, radii: Place, turn_deg: float = 0.0, rough: float = 0.0
@@ -208,9 +209,7 @@ class Canvas:
         only: Collection[Tissue] = (),
     ) -> None:
         """A bent tube through the places, its radius changing from one to the next."""
-        for (start, end), (r0, r1) in zip(
-            zip(places[:-1], places[1:], strict=True), zip(radii[:-1], radii[1:], strict=True), strict=True
-        ):
+        for (start, end), (r0, r1) in zip(pairwise(places), pairwise(radii), strict=True):
             self._segment(start, end, r0, r1, hu, tissue, only)
 
     def _segment(

@@ -14,9 +14,10 @@ def dome_mm(canvas: Canvas, physique: Physique) -> Field:
     """Height of the diaphragm over each column of voxels, (1, H, W) mm; the right dome is the higher one."""
     x, y, _ = canvas.grid.axes_mm()
     right, left = physique.rng("diaphragm").uniform((14, -4), (26, 6))
-    side = np.where(x < 0, np.float32(right), np.float32(left))
+    side = left + (right - left) / (1 + np.exp(x / 14))
     away = (np.abs(x) / physique.size - 78) / 78
-    return (side - 48 * away**2 - 45 * (y / (95 * physique.size) + 0.1) ** 2).astype(np.float32)
+    fall = np.where(away > 0, 55, 24) * away**2  # steep to the flanks, flat under the heart
+    return np.asarray(side - fall - 45 * (y / (95 * physique.size) + 0.1) ** 2, dtype=np.float32)
 
 
 def paint_chest(canvas: Canvas, physique: Physique, outline: Outline) -> None:
@@ -33,7 +34,7 @@ def paint_chest(canvas: Canvas, physique: Physique, outline: Outline) -> None:
 def _paint_lungs(canvas: Canvas, physique: Physique, outline: Outline) -> None:
     x, y, z = canvas.grid.axes_mm()
     air = -860 + float(physique.rng("lung").uniform(-30, 45))
-    half = 22 + 16 * np.exp(-(((y - physique.spine_y_mm) / 24) ** 2)) + 10 * np.exp(-(((z - HILUM_Z_MM) / 45) ** 2))
+    half = 25 + 15 * np.exp(-(((y - physique.spine_y_mm) / 24) ** 2)) + 10 * np.exp(-(((z - HILUM_Z_MM) / 45) ** 2))
     depth = np.minimum(outline.cavity_mm - 1.5, np.abs(x) - half + canvas.warp * np.float32(3))
     depth = np.minimum(depth, z - dome_mm(canvas, physique))
     depth = np.minimum(depth, (215 - z) * np.float32(0.8))

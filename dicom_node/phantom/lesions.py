@@ -13,10 +13,14 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from dicom_node.phantom.canvas import Canvas, Field, Place, Tissue, Window
+from dicom_node.phantom.physique import Phase
 from dicom_node.phantom.settings import Visit
 
 GROWTH = (1.15, 1.6)
 """By how much a lesion's diameter grows until the follow-up."""
+
+LEAST_CONTRAST_HU = 25.0
+"""A lesion that differs less from what lies around it is not painted: nobody could find it."""
 
 _GAP_MM = 14.0
 """Least distance between the borders of two lesions."""
@@ -42,18 +46,25 @@ class LesionKind:
     roundness: tuple[float, float] = (0.6, 0.95)
     rough: float = 0.05
     z_mm: tuple[float, float] = (-1000.0, 1000.0)
+    phases: tuple[Phase, ...] = tuple(Phase)
 
 
 KINDS = (
     LesionKind("lung nodule", "lung", (Tissue.LUNG,), (6, 30), (15, 60), False, 1.05, 3.0, rough=0.07),
+    LesionKind("ground-glass nodule", "lung", (Tissue.LUNG,), (8, 26), (-600, -420), False, 1.05, 0.9, rough=0.07),
     LesionKind("liver metastasis", "liver", (Tissue.LIVER,), (8, 45), (-75, -42), True, 0.85, 2.2, core_hu=-18),
-    LesionKind("hypervascular liver lesion", "liver", (Tissue.LIVER,), (8, 30), (42, 70), True, 0.85, 0.6),
+    LesionKind("hypervascular liver lesion", "liver", (Tissue.LIVER,), (8, 30), (42, 70), True, 0.85, 1.0, phases=(Phase.ARTERIAL,)),
     LesionKind("splenic lesion", "spleen", (Tissue.SPLEEN,), (8, 24), (-70, -42), True, 0.85, 0.7),
-    LesionKind("renal cyst", "kidney", (Tissue.KIDNEY,), (8, 36), (0, 14), False, 0.35, 1.2, roundness=(0.85, 1), rough=0.01),
+    LesionKind("renal cyst", "kidney", (Tissue.KIDNEY,), (8, 36), (0, 14), False, 0.35, 1.2,
+               roundness=(0.85, 1), rough=0.01),
     LesionKind("renal mass", "kidney", (Tissue.KIDNEY,), (12, 45), (-80, -45), True, 0.4, 0.8, core_hu=-20),
-    LesionKind("mediastinal lymph node", "mediastinum", (Tissue.MEDIASTINUM,), (8, 28), (45, 95), False, 0.85, 2.0, roundness=(0.55, 0.9)),
-    LesionKind("abdominal lymph node", "abdomen", (Tissue.VISCERAL_FAT,), (9, 32), (50, 100), False, 1.0, 1.6, roundness=(0.55, 0.9), z_mm=(-230, 30)),
-    LesionKind("pelvic mass", "pelvis", (Tissue.VISCERAL_FAT,), (14, 45), (40, 90), False, 1.0, 2.2, core_hu=-28, z_mm=(-460, -230)),
+    LesionKind("mediastinal lymph node", "mediastinum", (Tissue.MEDIASTINUM,), (8, 28), (45, 95), False, 0.85, 2.0,
+               roundness=(0.55, 0.9)),
+    LesionKind("abdominal lymph node", "abdomen", (Tissue.VISCERAL_FAT,), (9, 32), (50, 100), False, 1.0, 1.6,
+               roundness=(0.55, 0.9), z_mm=(-230, 30)),
+    LesionKind("pelvic mass", "pelvis", (Tissue.VISCERAL_FAT,), (14, 45), (40, 90), False, 1.0, 2.2, core_hu=-28,
+               roundness=(0.6, 0.95), z_mm=(-460, -230)),
+               z_mm=(-460, -230)),
     LesionKind("sclerotic bone lesion", "bone", (Tissue.MARROW,), (6, 24), (330, 560), True, 0.75, 1.0),
     LesionKind("lytic bone lesion", "bone", (Tissue.MARROW,), (8, 28), (25, 70), False, 0.75, 1.0),
     LesionKind("muscle metastasis", "muscle", (Tissue.MUSCLE,), (9, 30), (45, 75), True, 0.7, 1.0, core_hu=-25),
@@ -89,7 +100,7 @@ class _Plan:
         return r * self.radii[0], r * self.radii[1], r * self.radii[2]
 
 
-def grow_lesions(canvas: Canvas, visit: Visit, wanted: int) -> list[PlacedLesion]:
+def grow_lesions(canvas: Canvas, visit: Visit, phase: Phase, wanted: int) -> list[PlacedLesion]:
     """Place up to `wanted` lesions where their organs have room, of as many kinds as there are.
 
     Both studies of a patient give the same lesions at the same places, larger in the follow-up: a place is chosen
@@ -97,7 +108,7 @@ def grow_lesions(canvas: Canvas, visit: Visit, wanted: int) -> list[PlacedLesion
     """
     rng = visit.patient_rng("lesions")
     depths = _Depths(canvas)
-    kinds = [kind for kind in KINDS if depths.has_room(kind)]
+    kinds = [kind for kind in KINDS if phase in kind.phases and depths.has_room(kind)]
     taken: list[tuple[Place, float]] = []
     placed: list[PlacedLesion] = []
     weights = np.array([kind.weight for kind in kinds])
@@ -110,11 +121,12 @@ def grow_lesions(canvas: Canvas, visit: Visit, wanted: int) -> list[PlacedLesion
         centre = depths.find(plan, taken, place_rng)
         if centre is None:
             continue
+        lesion = _paint(canvas, plan, centre, plan.growth if visit.number else 1.0)
+        if lesion is None:
+            continue
         weights[chosen] *= 0.4  # another kind is likelier next time
         taken.append((centre, plan.long_mm / 2 * plan.growth))
-        lesion = _paint(canvas, plan, centre, plan.growth if visit.number else 1.0)
-        if lesion is not None:
-            placed.append(lesion)
+        placed.append(lesion)
     return placed
 
 
@@ -200,6 +212,9 @@ def _paint(canvas: Canvas, plan: _Plan, centre: Place, grown: float) -> PlacedLe
     if not inside.any():
         return None
     hu = plan.hu + (float(np.median(canvas.hu[window][inside])) if plan.kind.relative else 0.0)
+    around = canvas.hu[window][(rho > 1.15) & (rho < 1.6)]
+    if abs(hu - float(np.median(around))) < LEAST_CONTRAST_HU:
+        return None
     core = np.float32(plan.kind.core_hu if plan.long_mm * grown > 18 else 0.0)
     filling = (hu + core * np.clip((0.7 - rho) / 0.3, 0, 1)).astype(np.float32)
     canvas.paint(depth, filling, Tissue.LESION, window, edge_mm=2.0)

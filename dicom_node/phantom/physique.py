@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from dicom_node.phantom.canvas import Canvas, Field
 from dicom_node.phantom.settings import Visit
@@ -76,11 +75,11 @@ class Physique:
         """Each organ draws from its own source, so that a window's place does not change the others."""
         return self.visit.patient_rng(f"organ {organ}")
 
-    def half_width_mm(self, z: npt.ArrayLike) -> Field:
-        return (np.interp(z, _LEVELS_MM, _HALF_WIDTHS_MM) * self.size).astype(np.float32)
+    def half_width_mm(self, z: Field | float) -> Field:
+        return np.asarray(np.interp(z, _LEVELS_MM, _HALF_WIDTHS_MM) * self.size, dtype=np.float32)
 
-    def half_depth_mm(self, z: npt.ArrayLike) -> Field:
-        return (np.interp(z, _LEVELS_MM, _HALF_DEPTHS_MM) * self.size * self.depth).astype(np.float32)
+    def half_depth_mm(self, z: Field | float) -> Field:
+        return np.asarray(np.interp(z, _LEVELS_MM, _HALF_DEPTHS_MM) * self.size * self.depth, dtype=np.float32)
 
     @property
     def inner_half_width_mm(self) -> float:
@@ -129,7 +128,7 @@ def outline_of(canvas: Canvas, physique: Physique) -> Outline:
     power = 2.3
     rho = ((np.abs(x) / a) ** power + (np.abs(y) / b) ** power) ** np.float32(1 / power)
     radius = np.sqrt(x * x + y * y)
-    skin = np.where(rho > 1e-3, radius * (1 / np.maximum(rho, 1e-3) - 1), b) + canvas.warp * np.float32(2.0)
+    skin = np.where(rho > 1e-3, radius * (1 / np.maximum(rho, 1e-3) - 1), b) + canvas.warp * np.float32(1.2)
     # Fat is thickest on the belly and the flanks' back, thin over the chest.
     fat = physique.fat_mm * (0.75 + 0.45 * np.clip((0 - z) / 120, 0, 1) * (1 - 0.4 * y / b))
     return Outline(skin.astype(np.float32), (skin - fat - physique.wall_mm).astype(np.float32))

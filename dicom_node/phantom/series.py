@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from dicom_node.phantom.acquisition import Acquisition
 from dicom_node.phantom.canvas import Field
@@ -14,7 +14,7 @@ from dicom_node.phantom.physique import Phase, Physique
 from dicom_node.phantom.settings import Visit, uid_of
 
 MANUFACTURER = "Phantom Works"
-IMPLEMENTATION_CLASS_UID = uid_of("implementation")
+IMPLEMENTATION_CLASS_UID = UID(uid_of("implementation"))
 _INTERCEPT = -1024
 
 
@@ -22,8 +22,8 @@ def file_meta_of(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
     """Group 2 of a file in Explicit VR Little Endian (PS3.10 7.1)."""
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = sop_class_uid
-    meta.MediaStorageSOPInstanceUID = sop_instance_uid
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
     return meta

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dicom_node.phantom.canvas import Canvas, Field, Tissue
+from dicom_node.phantom.canvas import Canvas, Field, Tissue, Window
 from dicom_node.phantom.physique import Outline, Physique
 
 VERTEBRA_MM = 31.0
@@ -15,7 +15,7 @@ RIB_FALL_MM = 62.0
 
 
 def paint_wall(canvas: Canvas, physique: Physique, outline: Outline) -> None:
-    x, y, z = canvas.grid.axes_mm()
+    _, _, z = canvas.grid.axes_mm()
     canvas.paint(outline.skin_mm, 15, Tissue.SKIN)
     canvas.paint(outline.skin_mm - 2.2, -105, Tissue.SUBCUTANEOUS)
     wall = outline.cavity_mm + physique.wall_mm
@@ -32,7 +32,8 @@ def _paint_back_muscles(canvas: Canvas, physique: Physique) -> None:
     for side in (-1, 1):
         width = float(rng.uniform(24, 30)) * physique.size
         canvas.tube(
-            [(side * 34, spine + 36, -420), (side * 36, spine + 36, 300)], [width * 0.8, width * 0.72], muscle, Tissue.MUSCLE,
+            [(side * 34, spine + 36, -420), (side * 36, spine + 36, 300)], [width * 0.8, width * 0.72],
+            muscle, Tissue.MUSCLE,
             only=(Tissue.SUBCUTANEOUS, Tissue.VISCERAL_FAT, Tissue.MEDIASTINUM),
         )  # fmt: skip
         psoas = float(rng.uniform(17, 24)) * physique.size
@@ -54,9 +55,7 @@ def paint_skeleton(canvas: Canvas, physique: Physique, outline: Outline) -> None
         _paint_pelvis(canvas, physique, density)
 
 
-def _bone(
-    canvas: Canvas, depth: Field, window: tuple[slice, slice, slice] | None, density: float, rind_mm: float
-) -> None:
+def _bone(canvas: Canvas, depth: Field, window: Window | None, density: float, rind_mm: float) -> None:
     """A cortical rind round marrow."""
     canvas.paint(depth, 620 * density, Tissue.BONE, window)
     canvas.paint(depth - np.float32(rind_mm), 190 * density, Tissue.MARROW, window)
@@ -90,18 +89,19 @@ def _paint_spine(canvas: Canvas, physique: Physique, density: float) -> None:
 
 def _paint_ribs(canvas: Canvas, physique: Physique, outline: Outline, density: float) -> None:
     x, y, z = canvas.grid.axes_mm()
-    b = physique.half_depth_mm(z)
-    frontness = np.clip((1 - y / b) / 2, 0, 1)  # 0 at the back, 1 at the front
+    # 0 at the back, 1 at the front, as the rib runs
+    frontness = (np.abs(np.arctan2(x / physique.half_width_mm(0), y / physique.half_depth_mm(0))) / np.pi).astype(
+        np.float32
+    )
     level = z + np.float32(RIB_FALL_MM) * frontness + np.where(x < 0, np.float32(5), np.float32(0))
     beat = np.abs(np.mod(level, RIB_STEP_MM) - RIB_STEP_MM / 2)
     shell = np.float32(4.2) - np.abs(outline.cavity_mm + 5)
     ribs = np.minimum(shell, np.float32(5.5) - beat)
-    ribs = np.minimum(ribs, np.minimum(level + 45, 0.62 - frontness + np.abs(x) * 0.0035))
-    ribs = np.where(frontness > 0.78, np.float32(-5), ribs).astype(np.float32)
+    ribs = np.minimum(ribs, np.minimum(level + 45, (0.8 - frontness) * 60)).astype(np.float32)
     canvas.paint(ribs, 560 * density, Tissue.BONE)
     canvas.paint(ribs - np.float32(2.2), 230 * density, Tissue.MARROW)
-    cartilage = np.minimum(np.minimum(shell, np.float32(6) - beat), np.minimum(level + 25, (frontness - 0.76) * 60))
-    canvas.paint(np.minimum(cartilage, 78 * physique.size - np.abs(x)).astype(np.float32), 115, Tissue.CARTILAGE)
+    cartilage = np.minimum(np.minimum(shell, np.float32(6) - beat), np.minimum(level + 25, (frontness - 0.78) * 60))
+    canvas.paint(cartilage.astype(np.float32), 115, Tissue.CARTILAGE)
 
 
 def _paint_sternum(canvas: Canvas, physique: Physique, outline: Outline, density: float) -> None:
@@ -121,10 +121,9 @@ def _paint_pelvis(canvas: Canvas, physique: Physique, density: float) -> None:
         if found:
             _bone(canvas, found[0], found[1], density, 2.4)
         socket = (side * 86 * size, y0 - 38, -372)
-        for radii in ((34.0, 36.0, 34.0),):
-            found = canvas.ellipsoid_depth(socket, radii)
-            if found:
-                _bone(canvas, found[0], found[1], density, 3.0)
+        found = canvas.ellipsoid_depth(socket, (34, 36, 34))
+        if found:
+            _bone(canvas, found[0], found[1], density, 3.0)
         head = canvas.ellipsoid_depth((side * 96 * size, y0 - 38, -374), (24.5, 24.5, 24.5))
         if head:
             canvas.paint(head[0] + np.float32(3), 60, Tissue.CARTILAGE, head[1])
