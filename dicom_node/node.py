@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from db.engine import Sessions
@@ -11,6 +13,8 @@ from db.uids import uid_from
 from dicom_node.config import Config
 from dicom_node.database import open_checked
 from dicom_node.store import LocalFiles
+
+SITE_KEY = "site.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,17 @@ class Node:
         """Of this node as the device that observes (PS3.16 TID 1004)."""
         return uid_from("device", self.config.dicom.ae_title, self.config.data_dir)
 
-    @property
-    def locks(self) -> Path:
-        return self.config.data_dir / "locks"
+    def site_key(self) -> bytes:
+        """The key of the patients' split, made once. Who loses it loses the split: it belongs into every backup."""
+        path = self.config.data_dir / SITE_KEY
+        if not path.exists():
+            # Written aside and linked, so that of two processes one wins and neither reads half a key.
+            aside = path.with_name(f".{SITE_KEY}.{os.getpid()}")
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+            aside.unlink()
+        return path.read_bytes()

@@ -31,7 +31,7 @@ def echo(peer: Peer, our_ae_title: str) -> str:
     """Ask whether a peer is there; the answer in words. Raises PeerError."""
     ae = AE(our_ae_title)
     ae.add_requested_context(Verification)
-    with _associated(ae, peer) as assoc:
+    with associated(ae, peer) as assoc:
         _check(peer, assoc.send_c_echo(), "C-ECHO")
     return "answered C-ECHO with Success"
 
@@ -43,7 +43,7 @@ def store(peer: Peer, our_ae_title: str, path: Path, sop_class_uid: str, transfe
     """
     ae = AE(our_ae_title)
     ae.add_requested_context(sop_class_uid, [transfer_syntax_uid])
-    with _associated(ae, peer) as assoc:
+    with associated(ae, peer) as assoc:
         if not assoc.accepted_contexts:
             raise PeerError(
                 "the peer does not accept this SOP class; allow it there or deliver another profile",
@@ -55,7 +55,8 @@ def store(peer: Peer, our_ae_title: str, path: Path, sop_class_uid: str, transfe
 
 
 @contextmanager
-def _associated(ae: AE, peer: Peer) -> Iterator[Association]:
+def associated(ae: AE, peer: Peer) -> Iterator[Association]:
+    """An open association with a peer, released at the end. Raises PeerError if it cannot be had."""
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = TIMEOUT_S
     handlers = [(evt.EVT_CONN_OPEN, _no_delay)]
     assoc = ae.associate(peer.host, peer.port, ae_title=peer.ae_title, evt_handlers=handlers)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from croniter import croniter
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db import deliveries
+from db import deliveries, studies
 from db.engine import Sessions, reading
 from db.models import CategoryMember, LabelGeneration, LesionRow, Study
 from db.outcomes import Heartbeat, Task
@@ -78,21 +78,13 @@ def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
 
 
 def undone_studies(session: Session, now: datetime) -> list[Undone]:
-    """Settled studies whose newest revision is not harvested, or not analysed where that was asked for."""
-    rows = session.execute(
-        select(Study.study_instance_uid, Study.revision, Study.attempted_revision, Study.attempts, Study.next_try_at)
-        .where(
-            Study.state != "receiving",
-            (Study.harvested_revision < Study.revision) | (Study.analyse & (Study.analysed_revision < Study.revision)),
-        )
-        .order_by(Study.settled_at)
-        .limit(200)
-    )
+    """Settled studies whose newest revision is not harvested, or not analysed where that was asked for, and due."""
     work = []
-    for uid, revision, attempted_revision, attempts, next_try_at in rows:
-        tries = attempts if attempted_revision == revision else 0
-        if tries == 0 or (next_try_at is not None and next_try_at <= now):
-            work.append(Undone("study", uid, revision, tries))
+    for undone in studies.undone(session):
+        study = session.get_one(Study, undone.study_instance_uid)
+        tries = study.attempts if study.attempted_revision == study.revision else 0
+        if tries == 0 or (study.next_try_at is not None and study.next_try_at <= now):
+            work.append(Undone("study", study.study_instance_uid, study.revision, tries))
     return work
 
 

@@ -7,10 +7,16 @@ import socket
 import threading
 from datetime import timedelta
 
+from sqlalchemy import func, select
+
+from db import studies
 from db.engine import reading, utc_now
+from db.models import Study
+from db.outcomes import Delivery, Task
+from dicom_node.find import PeerCounts
 from dicom_node.jobs import Jobs
 from dicom_node.node import Node
-from dicom_node.settling import settle_due
+from dicom_node.settle import settle_due
 from dicom_node.sweep import beat, schedule_tasks, sweep, take_over_the_gone
 from dicom_node.workflows import ways
 
@@ -28,7 +34,8 @@ def executor_id() -> str:
 
 def work(node: Node, stop: threading.Event) -> None:
     """Work until `stop` is set; a step that runs then is finished, or taken up again at the next start."""
-    name = executor_id()
+    name, site_key, counts = executor_id(), node.site_key(), PeerCounts(node.config)
+    quiet_for = timedelta(seconds=node.config.settle.quiet_s)
     with Jobs(node.config.url, node.config.data_dir, name, ways(node)) as jobs:
         log.info("working as %s", name)
         beaten = cleaned = asked = utc_now() - CLEAN
@@ -44,25 +51,17 @@ def work(node: Node, stop: threading.Event) -> None:
                 jobs.forget(now)
                 node.files.remove_leftovers(now - timedelta(days=1))
                 cleaned = now
-            settle_due(node, now)
+            settle_due(node.sessions, node.files, now, quiet_for, site_key, counts.ask)
             sweep(node.sessions, jobs, now)
         with node.sessions.begin() as session:
             beat(session, name, "work", utc_now())
 
 
 def undone_work(node: Node) -> int:
-    """How much the tables show undone now, retries to come included: what `demo` and tests wait for."""
-    from sqlalchemy import func, select
-
-    from db.models import Study
-    from db.outcomes import Delivery, Task
-
+    """How much the tables show undone now, retries to come included: what `demo` and the tests wait for."""
     with reading(node.sessions) as session:
         receiving = select(func.count()).where(Study.state == "receiving")
-        behind = select(func.count()).where(
-            Study.state != "receiving",
-            (Study.harvested_revision < Study.revision) | (Study.analyse & (Study.analysed_revision < Study.revision)),
-        )
         sending = select(func.count()).where(Delivery.state == "waiting")
         tasks = select(func.count()).where(Task.state.in_(("waiting", "running")))
-        return sum(session.scalar(query) or 0 for query in (receiving, behind, sending, tasks))
+        counted = sum(session.scalar(query) or 0 for query in (receiving, sending, tasks))
+        return counted + len(studies.undone(session))

@@ -244,6 +244,10 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("harvested_revision", sa.Integer(), nullable=False),
         sa.Column("analysed_revision", sa.Integer(), nullable=False),
+        sa.Column("attempted_revision", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", db.tables.UtcDateTime(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
         sa.Column("analyse", sa.Boolean(), nullable=False),
         sa.Column("received_first_at", db.tables.UtcDateTime(), nullable=False),
         sa.Column("received_last_at", db.tables.UtcDateTime(), nullable=False),
@@ -452,6 +456,10 @@ def upgrade() -> None:
         sa.Column("short_y1", sa.Double(), nullable=True),
         sa.Column("short_x2", sa.Double(), nullable=True),
         sa.Column("short_y2", sa.Double(), nullable=True),
+        sa.Column("outline_x1", sa.Double(), nullable=True),
+        sa.Column("outline_y1", sa.Double(), nullable=True),
+        sa.Column("outline_x2", sa.Double(), nullable=True),
+        sa.Column("outline_y2", sa.Double(), nullable=True),
         sa.Column("derived", sa.Boolean(), nullable=False),
         sa.Column("stated_long_axis_mm", sa.Double(), nullable=True),
         sa.Column("stated_short_axis_mm", sa.Double(), nullable=True),
@@ -464,6 +472,7 @@ def upgrade() -> None:
         sa.Column("reader", sa.Text(), nullable=False),
         sa.Column("measured_at", db.tables.UtcDateTime(), nullable=True),
         sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("by_algorithm", sa.Text(), nullable=False),
         sa.Column("noisy_because", sa.Text(), nullable=True),
         sa.Column("excluded_because", sa.Text(), nullable=True),
         sa.Column("lesion_identity", sa.Text(), nullable=True),
@@ -507,6 +516,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Double(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("tracking_uid", sa.String(length=64), nullable=False),
+        sa.Column("tracking_uid_axes", sa.String(length=64), nullable=False),
         sa.Column("mask_name", sa.Text(), nullable=False),
         sa.Column("reported", sa.Boolean(), nullable=False),
         sa.Column("created_at", db.tables.UtcDateTime(), nullable=False),
@@ -519,6 +529,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_detection_analysis_id"), ["analysis_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_detection_sop_instance_uid"), ["sop_instance_uid"], unique=False)
         batch_op.create_index(batch_op.f("ix_detection_tracking_uid"), ["tracking_uid"], unique=False)
+        batch_op.create_index(batch_op.f("ix_detection_tracking_uid_axes"), ["tracking_uid_axes"], unique=False)
 
     op.create_table(
         "result",
@@ -610,6 +621,7 @@ def downgrade() -> None:
 
     op.drop_table("result")
     with op.batch_alter_table("detection", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_detection_tracking_uid_axes"))
         batch_op.drop_index(batch_op.f("ix_detection_tracking_uid"))
         batch_op.drop_index(batch_op.f("ix_detection_sop_instance_uid"))
         batch_op.drop_index(batch_op.f("ix_detection_analysis_id"))

@@ -1,0 +1,55 @@
+"""Ask the sender's PACS how many instances a study has (C-FIND, PS3.4 C.3.4). Shell."""
+
+from __future__ import annotations
+
+import logging
+
+from pydicom import Dataset
+from pynetdicom import AE
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
+
+from db.errors import PeerError
+from dicom_node.config import Config, Peer
+from dicom_node.scu import associated
+
+log = logging.getLogger(__name__)
+
+PENDING = (0xFF00, 0xFF01)
+
+
+class PeerCounts:
+    """Counts of studies at those peers that may be asked (`find = true`)."""
+
+    def __init__(self, config: Config) -> None:
+        self._our_ae_title = config.dicom.ae_title
+        self._peers = {peer.ae_title: peer for peer in config.peers if peer.find}
+
+    def ask(self, source_ae: str, study_instance_uid: str) -> int | None:
+        """NumberOfStudyRelatedInstances at the peer of that AE title; None if it may not be asked or does not say."""
+        peer = self._peers.get(source_ae)
+        if peer is None:
+            return None
+        try:
+            return number_of_instances(peer, self._our_ae_title, study_instance_uid)
+        except PeerError as error:
+            log.warning("study=%s settles without a count: %s", study_instance_uid, error)
+            return None
+
+
+def number_of_instances(peer: Peer, our_ae_title: str, study_instance_uid: str) -> int | None:
+    """What the peer counts for a study; None if it knows no such study or gives no number. Raises PeerError."""
+    query = Dataset()
+    query.QueryRetrieveLevel = "STUDY"
+    query.StudyInstanceUID = study_instance_uid
+    query.NumberOfStudyRelatedInstances = None
+    ae = AE(our_ae_title)
+    ae.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+    found: int | None = None
+    with associated(ae, peer) as assoc:
+        if not assoc.accepted_contexts:
+            raise PeerError("the peer offers no C-FIND; set find = false", peer=peer.name)
+        for status, identifier in assoc.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
+            if getattr(status, "Status", None) in PENDING and identifier is not None:
+                number = identifier.get("NumberOfStudyRelatedInstances")
+                found = int(number) if number is not None else found
+    return found

@@ -1,0 +1,67 @@
+"""The migrations: they lead to what the models say, up and down, and leave the views."""
+
+import pytest
+from sqlalchemy import Engine, inspect
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from db import models, outcomes
+from db.engine import open_engine
+from db.errors import DatabaseError
+from db.tables import Base
+from db.views import VIEWS
+from dicom_node.database import alembic_config, current_revision, newest_revision, open_checked, upgrade
+
+
+@pytest.fixture
+def engine(tmp_path: object) -> Engine:
+    return open_engine(f"sqlite:///{tmp_path}/migrations.sqlite")
+
+
+def migrate_to(engine: Engine, revision: str) -> None:
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def differences(engine: Engine) -> list[object]:
+    """What autogenerate would still change between the database and the models."""
+    assert {models.Study.metadata, outcomes.Result.metadata} == {Base.metadata}
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def test_the_migrations_equal_the_models(engine: Engine) -> None:
+    upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_there_is_one_newest_revision() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [newest_revision()]
+
+
+def test_every_migration_goes_down_and_up_again(engine: Engine) -> None:
+    upgrade(engine)
+    migrate_to(engine, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert inspect(engine).get_view_names() == []
+    upgrade(engine)
+    assert differences(engine) == []
+
+
+def test_an_upgraded_database_has_every_view(engine: Engine) -> None:
+    assert upgrade(engine) == newest_revision() == current_revision(engine)
+    assert set(inspect(engine).get_view_names()) == set(VIEWS)
+
+
+def test_upgrading_again_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    assert upgrade(engine) == newest_revision()
+
+
+def test_a_database_that_is_not_upgraded_is_refused_with_the_command(tmp_path: object) -> None:
+    with pytest.raises(DatabaseError, match=r"dicom-node db upgrade.*found=none, wanted="):
+        open_checked(f"sqlite:///{tmp_path}/empty.sqlite")
