@@ -172,6 +172,11 @@ class MeasurementRow(Base):
     short_y1: Mapped[float | None]
     short_x2: Mapped[float | None]
     short_y2: Mapped[float | None]
+    outline_x1: Mapped[float | None]
+    outline_y1: Mapped[float | None]
+    outline_x2: Mapped[float | None]
+    outline_y2: Mapped[float | None]
+    """The extent of the region that derived axes come from, without a margin; NULL for drawn axes."""
     derived: Mapped[bool] = mapped_column(default=False)
     stated_long_axis_mm: Mapped[float | None]
     stated_short_axis_mm: Mapped[float | None]
@@ -184,6 +189,8 @@ class MeasurementRow(Base):
     reader: Mapped[str] = mapped_column(Text, default="")
     measured_at: Mapped[datetime | None]
     comment: Mapped[str] = mapped_column(Text, default="")
+    by_algorithm: Mapped[str] = mapped_column(Text, default="")
+    """Name of the algorithm that drew it; empty for a person."""
     noisy_because: Mapped[str | None] = mapped_column(Text)
     excluded_because: Mapped[str | None] = mapped_column(Text)
     """Why the row is not truth; NULL for truth."""

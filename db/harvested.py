@@ -1,0 +1,262 @@
+"""Documents, measurements and rejections ↔ values: the normalised rows of the harvest. Shell.
+
+Every function works inside the caller's transaction; a document saved twice leaves the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from db.geometry import Axis, BoxPx, PointPx
+from db.measurement import Measurement, Rejected
+from db.models import Image, Instance, LesionRow, MeasurementRow, Rejection, Series, SourceObject, Study
+from db.outcomes import Result
+
+BATCH = 500
+"""Values in one IN list, rows in one INSERT."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """One stored document, as a reader found it."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    kind: str
+    writer: str = ""
+    content_at: datetime | None = None
+    predecessors: tuple[str, ...] = ()
+    own: bool = False
+    reader_version: int = 1
+
+
+def batches(values: Iterable[T]) -> Iterator[list[T]]:
+    every = list(values)
+    for start in range(0, len(every), BATCH):
+        yield every[start : start + BATCH]
+
+
+# --- writing ----------------------------------------------------------------------------------------------------
+
+
+def save_source(
+    session: Session,
+    source: SourceFacts,
+    measurements: Sequence[tuple[Measurement, str | None]],
+    rejected: Sequence[Rejected],
+    now: datetime,
+) -> list[str]:
+    """Write one document with its rows in place of what was known of it; returns the lesion ids.
+
+    measurements: each with the reason why it is doubtful, or None. Their source is taken to be this document.
+    """
+    remove_sources(session, [source.sop_instance_uid])
+    session.execute(
+        insert(SourceObject).values(
+            source_sop_instance_uid=source.sop_instance_uid,
+            study_instance_uid=source.study_instance_uid,
+            kind=source.kind,
+            writer=source.writer,
+            content_at=source.content_at,
+            predecessors=list(source.predecessors),
+            own=source.own,
+            reader_version=source.reader_version,
+            harvested_at=now,
+        )
+    )
+    rows = [_row(source, measurement, noisy) for measurement, noisy in measurements]
+    for batch in batches(rows):
+        session.execute(insert(MeasurementRow), batch)
+    for some in batches(rejected):
+        session.execute(insert(Rejection), [_rejection(source, one, now) for one in some])
+    return [row["lesion_id"] for row in rows]
+
+
+def remove_sources(session: Session, source_sop_instance_uids: Collection[str]) -> None:
+    """Forget documents and all their rows; the flat ones too."""
+    for batch in batches(source_sop_instance_uids):
+        for model in (LesionRow, MeasurementRow, Rejection, SourceObject):
+            session.execute(delete(model).where(model.source_sop_instance_uid.in_(batch)))
+
+
+def save_verdicts(session: Session, verdicts: Iterable[tuple[str, str | None, str]]) -> None:
+    """Write (lesion_id, why it is excluded or None, lesion_identity)."""
+    for lesion_id, excluded_because, identity in verdicts:
+        session.execute(
+            update(MeasurementRow)
+            .where(MeasurementRow.lesion_id == lesion_id)
+            .values(excluded_because=excluded_because, lesion_identity=identity)
+        )
+
+
+def _row(source: SourceFacts, measurement: Measurement, noisy_because: str | None) -> dict[str, Any]:
+    short, outline = measurement.short_axis, measurement.outline
+    finding, site = measurement.finding, measurement.site
+    named = replace(measurement.source, sop_instance_uid=source.sop_instance_uid)
+    return {
+        "lesion_id": named.lesion_id,
+        "source_sop_instance_uid": source.sop_instance_uid,
+        "source_item": named.item,
+        "source_kind": named.kind,
+        "sop_instance_uid": measurement.image.sop_instance_uid,
+        "frame_number": measurement.image.frame_number,
+        **_columns("long", measurement.long_axis),
+        **_columns("short", short),
+        "outline_x1": None if outline is None else outline.x1,
+        "outline_y1": None if outline is None else outline.y1,
+        "outline_x2": None if outline is None else outline.x2,
+        "outline_y2": None if outline is None else outline.y2,
+        "derived": measurement.derived,
+        "stated_long_axis_mm": measurement.stated_long_axis_mm,
+        "stated_short_axis_mm": measurement.stated_short_axis_mm,
+        "finding_code": str(finding) if finding is not None and finding.value else None,
+        "finding": finding.meaning if finding is not None else None,
+        "site_code": str(site) if site is not None and site.value else None,
+        "site": site.meaning if site is not None else None,
+        "tracking_id": measurement.tracking_id,
+        "tracking_uid": measurement.tracking_uid,
+        "reader": measurement.reader,
+        "measured_at": measurement.measured_at,
+        "comment": measurement.comment,
+        "by_algorithm": measurement.by_algorithm,
+        "noisy_because": noisy_because,
+        "excluded_because": None,
+        "lesion_identity": measurement.tracking_uid or named.lesion_id,
+    }
+
+
+def _columns(name: str, axis: Axis | None) -> dict[str, float | None]:
+    a, b = (None, None) if axis is None else axis.points
+    return {
+        f"{name}_x1": None if a is None else a.col,
+        f"{name}_y1": None if a is None else a.row,
+        f"{name}_x2": None if b is None else b.col,
+        f"{name}_y2": None if b is None else b.row,
+    }
+
+
+def _rejection(source: SourceFacts, rejected: Rejected, now: datetime) -> dict[str, Any]:
+    return {
+        "source_sop_instance_uid": source.sop_instance_uid,
+        "source_item": rejected.source_item,
+        "reason_code": rejected.reason_code,
+        "reason": rejected.reason,
+        "traceback": rejected.traceback,
+        "at": now,
+    }
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def long_axis_of(row: MeasurementRow) -> Axis:
+    return Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2))
+
+
+def short_axis_of(row: MeasurementRow) -> Axis | None:
+    ends = (row.short_x1, row.short_y1, row.short_x2, row.short_y2)
+    return None if None in ends else Axis(PointPx(*ends[:2]), PointPx(*ends[2:]))  # type: ignore[arg-type]
+
+
+def outline_of(row: MeasurementRow) -> BoxPx | None:
+    edges = (row.outline_x1, row.outline_y1, row.outline_x2, row.outline_y2)
+    return None if None in edges else BoxPx(*edges)  # type: ignore[arg-type]
+
+
+def own_results(session: Session, sop_instance_uids: Collection[str]) -> set[str]:
+    """Those of the UIDs that stand in the ledger of our results."""
+    found: set[str] = set()
+    for batch in batches(sop_instance_uids):
+        found.update(
+            session.scalars(select(Result.result_sop_instance_uid).where(Result.result_sop_instance_uid.in_(batch)))
+        )
+    return found
+
+
+def sources_of_study(session: Session, study_instance_uid: str, kinds: Collection[str]) -> set[str]:
+    """The documents of a study that were harvested before."""
+    return set(
+        session.scalars(
+            select(SourceObject.source_sop_instance_uid).where(
+                SourceObject.study_instance_uid == study_instance_uid, SourceObject.kind.in_(kinds)
+            )
+        )
+    )
+
+
+def foreign_sources(session: Session, study_instance_uid: str) -> list[tuple[str, str]]:
+    """Documents of other studies with measurements on images of this one: (SOP Instance UID, their study)."""
+    rows = session.execute(
+        select(SourceObject.source_sop_instance_uid, SourceObject.study_instance_uid)
+        .join(MeasurementRow, MeasurementRow.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
+        .join(Image, Image.sop_instance_uid == MeasurementRow.sop_instance_uid)
+        .join(Series, Series.series_instance_uid == Image.series_instance_uid)
+        .where(Series.study_instance_uid == study_instance_uid, SourceObject.study_instance_uid != study_instance_uid)
+        .distinct()
+        .order_by(SourceObject.source_sop_instance_uid)
+    )
+    return [(uid, study) for uid, study in rows]
+
+
+def images_measured(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:
+    """SOP Instance UIDs of the images that documents have measurements on."""
+    found: set[str] = set()
+    for batch in batches(source_sop_instance_uids):
+        found.update(
+            session.scalars(
+                select(MeasurementRow.sop_instance_uid).where(MeasurementRow.source_sop_instance_uid.in_(batch))
+            )
+        )
+    return found
+
+
+def measurements_on(session: Session, sop_instance_uids: Collection[str]) -> list[MeasurementRow]:
+    """All measurements on these images, of any document."""
+    return [
+        row
+        for batch in batches(sorted(sop_instance_uids))
+        for row in session.scalars(
+            select(MeasurementRow)
+            .where(MeasurementRow.sop_instance_uid.in_(batch))
+            .execution_options(populate_existing=True)
+        )
+    ]
+
+
+def patient_documents(session: Session, source_sop_instance_uids: Collection[str]) -> dict[str, SourceObject]:
+    """The documents and all others of the same patients, by UID: a document may name any of them as predecessor."""
+    found: dict[str, SourceObject] = {}
+    for batch in batches(source_sop_instance_uids):
+        patients = (
+            select(Study.patient_pk)
+            .join(SourceObject, SourceObject.study_instance_uid == Study.study_instance_uid)
+            .where(SourceObject.source_sop_instance_uid.in_(batch), Study.patient_pk.is_not(None))
+        )
+        studies = select(Study.study_instance_uid).where(Study.patient_pk.in_(patients))
+        rows = session.scalars(
+            select(SourceObject)
+            .where(
+                or_(
+                    SourceObject.source_sop_instance_uid.in_(batch),
+                    SourceObject.study_instance_uid.in_(studies),
+                )
+            )
+            .execution_options(populate_existing=True)
+        )
+        found.update({row.source_sop_instance_uid: row for row in rows})
+    return found
+
+
+def current_instance(session: Session, sop_instance_uid: str) -> Instance | None:
+    """The current content of an instance."""
+    return session.scalar(
+        select(Instance).where(Instance.sop_instance_uid == sop_instance_uid, Instance.state == "current").limit(1)
+    )

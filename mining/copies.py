@@ -1,0 +1,168 @@
+"""Which harvested rows are truth: no copies, nothing superseded, nothing that a machine drew. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from db.geometry import Axis, BoxPx
+from db.measurement import ImageReference
+
+SAME_POINT_PX = 0.05
+"""Coordinates this close are one point: a viewer that saves a result again rounds it to 32-bit floats."""
+
+BY_ALGORITHM = "drawn by an algorithm"
+OWN_COPY = "copy of our own result"
+SUPERSEDED = "superseded by a later document"
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Harvested:
+    """One measurement as it is compared with others."""
+
+    lesion_id: str
+    source_sop_instance_uid: str
+    image: ImageReference
+    long_axis: Axis
+    short_axis: Axis | None
+    outline: BoxPx | None = None
+    tracking_uid: str = ""
+    reader: str = ""
+    by_algorithm: str = ""
+    content_at: datetime | None = None
+    """Of its document."""
+
+    @property
+    def age(self) -> tuple[datetime, str, str]:
+        """Sorts the oldest document first; one without a time counts as the oldest."""
+        return (self.content_at or _NEVER, self.source_sop_instance_uid, self.lesion_id)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDetection:
+    """One of our detections, on its key slice."""
+
+    image: ImageReference
+    box: BoxPx
+    long_axis: Axis
+    short_axis: Axis
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a row is not truth (None: it is), and what it shares with the other rows of one lesion."""
+
+    excluded_because: str | None
+    lesion_identity: str
+
+
+def judge(
+    rows: Sequence[Harvested], own: Iterable[OwnDetection], predecessors: Mapping[str, Sequence[str]]
+) -> dict[str, Verdict]:
+    """A verdict for each row, by lesion_id; the same for any order of the rows.
+
+    rows: all that could be copies of each other: of one study, on the same images, or with the same tracking UIDs.
+    predecessors: by document, the documents that it names as its predecessors.
+    """
+    detections: dict[ImageReference, list[OwnDetection]] = defaultdict(list)
+    for detection in own:
+        detections[detection.image].append(detection)
+    superseded = superseded_documents(predecessors)
+    excluded: dict[str, str] = {}
+    for row in rows:
+        if row.by_algorithm:
+            excluded[row.lesion_id] = BY_ALGORITHM
+        elif any(is_copy_of_own(row, detection) for detection in detections[row.image]):
+            excluded[row.lesion_id] = OWN_COPY
+        elif row.source_sop_instance_uid in superseded:
+            excluded[row.lesion_id] = SUPERSEDED
+    standing = sorted((row for row in rows if row.lesion_id not in excluded), key=lambda row: row.age)
+    excluded.update(_measured_again(standing))
+    originals = _originals([row for row in standing if row.lesion_id not in excluded])
+    excluded.update({copy: f"copy of {original}" for copy, original in originals.items()})
+    return {
+        row.lesion_id: Verdict(
+            excluded.get(row.lesion_id), row.tracking_uid or originals.get(row.lesion_id, row.lesion_id)
+        )
+        for row in rows
+    }
+
+
+def superseded_documents(predecessors: Mapping[str, Sequence[str]]) -> set[str]:
+    """The documents that another one names as its predecessor (PS3.3 C.17.2.5).
+
+    One that names itself supersedes nothing, and neither do two that name each other.
+    """
+    return {
+        old
+        for new, named in predecessors.items()
+        for old in named
+        if old != new and new not in predecessors.get(old, ())
+    }
+
+
+def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:
+    """Whether all points of a row are those of one of our detections, whatever its UIDs are."""
+    if row.image != detection.image:
+        return False
+    if row.outline is not None:
+        corners = zip(row.outline.corners, detection.box.corners, strict=True)
+        return all(a.distance_px(b) <= SAME_POINT_PX for a, b in corners)
+    ours = (detection.long_axis, detection.short_axis)
+    drawn = (row.long_axis,) if row.short_axis is None else (row.long_axis, row.short_axis)
+    return any(all(same_axis(a, b) for a, b in zip(drawn, order, strict=False)) for order in (ours, ours[::-1]))
+
+
+def same_axis(a: Axis, b: Axis) -> bool:
+    """Whether two lines are one, in either direction."""
+    return any(
+        a.a.distance_px(start) <= SAME_POINT_PX and a.b.distance_px(end) <= SAME_POINT_PX
+        for start, end in (b.points, b.points[::-1])
+    )
+
+
+def same_drawing(a: Harvested, b: Harvested) -> bool:
+    """Whether two rows have the same points on the same image."""
+    if a.image != b.image or (a.short_axis is None) != (b.short_axis is None):
+        return False
+    if not same_axis(a.long_axis, b.long_axis):
+        return False
+    return a.short_axis is None or b.short_axis is None or same_axis(a.short_axis, b.short_axis)
+
+
+def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
+    """Rows whose lesion the same reader measured otherwise in a later document, on the same image."""
+    groups: dict[tuple[str, ImageReference, str], list[Harvested]] = defaultdict(list)
+    for row in standing:
+        if row.tracking_uid:
+            groups[row.tracking_uid, row.image, row.reader].append(row)
+    again: dict[str, str] = {}
+    for group in groups.values():
+        newest = [row for row in group if row.source_sop_instance_uid == group[-1].source_sop_instance_uid]
+        for row in group:
+            if row not in newest and not any(same_drawing(row, new) for new in newest):
+                again[row.lesion_id] = SUPERSEDED
+    return again
+
+
+def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
+    """copy → original: the same points on the same image, of the same lesion by UID or by the same reader."""
+    originals: dict[str, str] = {}
+    near: dict[tuple[ImageReference, int, int], list[Harvested]] = defaultdict(list)
+    for row in standing:  # the oldest first
+        middle = row.long_axis.middle
+        col, line = round(middle.col), round(middle.row)
+        around = [(row.image, col + x, line + y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
+        for other in (other for cell in around for other in near.get(cell, ())):
+            one_reader = row.reader == other.reader
+            one_lesion = row.tracking_uid != "" and row.tracking_uid == other.tracking_uid
+            if (one_reader or one_lesion) and same_drawing(row, other):
+                originals[row.lesion_id] = other.lesion_id
+                break
+        else:
+            near[row.image, col, line].append(row)
+    return originals

@@ -1,0 +1,228 @@
+"""One study's objects → measurement and rejection rows. Shell.
+
+Promise: every object that could hold a measurement leaves rows or a reason, none of them stops the others, and the
+same objects read again leave the same rows. Our own results are never read.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from db.files import FileStore
+from db.harvested import (
+    SourceFacts,
+    current_instance,
+    foreign_sources,
+    own_results,
+    remove_sources,
+    save_source,
+    sources_of_study,
+)
+from db.lesions import refresh
+from db.measurement import Measurement, Rejected
+from db.studies import current_instances
+from mining.elements import items_of, moment_of, text_of
+from mining.gsps import read_gsps
+from mining.known_images import KnownImages
+from mining.recist import noisy_because
+from mining.sr import read_sr
+from mining.stored_images import StoredImages
+from mining.unread import reject_cad, reject_key_objects, reject_other_reports, reject_regions, reject_segments
+from mining.verdicts import images_touched, rejudge
+
+log = logging.getLogger(__name__)
+
+READER_VERSION = 1
+"""Counts up whenever a reader gives other rows for the same object; `harvest --again` then reads all anew."""
+
+MAX_REJECTIONS = 1_000
+"""Of one object; a report of a hundred thousand numbers is one fact, not as many."""
+
+Reader = Callable[[Dataset, KnownImages], Iterator[Measurement | Rejected]]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReader:
+    """How objects of one kind are read; `kind` is one of `db.measurement.SOURCE_KINDS`."""
+
+    kind: str
+    read: Reader
+
+
+_SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
+_SEG, _RTSTRUCT = SourceReader("SEG", reject_segments), SourceReader("RTSTRUCT", reject_regions)
+_CAD, _OTHER = SourceReader("CAD SR", reject_cad), SourceReader("SR", reject_other_reports)
+
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+READERS = {
+    _STORAGE + "88.1": _SR, _STORAGE + "88.2": _SR, _STORAGE + "88.3": _SR, _STORAGE + "88.4": _SR,  # the trial classes
+    _STORAGE + "88.11": _SR, _STORAGE + "88.22": _SR, _STORAGE + "88.33": _SR, _STORAGE + "88.34": _SR,
+    _STORAGE + "88.35": _SR,
+    _STORAGE + "88.50": _CAD, _STORAGE + "88.65": _CAD, _STORAGE + "88.69": _CAD,
+    _STORAGE + "88.40": _OTHER, _STORAGE + "88.67": _OTHER, _STORAGE + "88.68": _OTHER, _STORAGE + "88.70": _OTHER,
+    _STORAGE + "88.71": _OTHER, _STORAGE + "88.73": _OTHER, _STORAGE + "88.74": _OTHER, _STORAGE + "88.75": _OTHER,
+    _STORAGE + "88.59": SourceReader("KO", reject_key_objects),
+    _STORAGE + "11.1": _GSPS, _STORAGE + "11.2": _GSPS, _STORAGE + "11.3": _GSPS, _STORAGE + "11.5": _GSPS,
+    _STORAGE + "66.4": _SEG, _STORAGE + "66.5": _SEG, _STORAGE + "66.7": _SEG,
+    _STORAGE + "481.3": _RTSTRUCT,
+}  # fmt: skip
+"""SOP class → reader (PS3.4 B.5). A new kind is one pure reader and one line here."""
+
+_CONTENT_MOMENTS = ("Content", "PresentationCreation", "StructureSet")
+
+MAX_FRAMES = 20
+"""Of a traceback on record."""
+
+KINDS = frozenset(reader.kind for reader in READERS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestCounts:
+    """What one study gave: rows (truth or not), rejections, and objects of our own that were left alone."""
+
+    measurements: int = 0
+    rejections: int = 0
+    own: int = 0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What one object said."""
+
+    source: SourceFacts
+    measurements: list[Measurement] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def reader_for(sop_class_uid: str) -> SourceReader | None:
+    """The reader of a SOP class; an SR class that is newer than this table is read as any SR. None for no source."""
+    known = READERS.get(sop_class_uid)
+    return _SR if known is None and sop_class_uid.startswith(_STORAGE + "88.") else known
+
+
+def harvest_study(session: Session, study_instance_uid: str, files: FileStore, now: datetime) -> HarvestCounts:
+    """Read every object of a study that could hold measurements, and write its rows anew.
+
+    Objects of other studies that were measured on this study's images are read again too, for the images' spacing
+    may have arrived only now. Works inside the caller's transaction, which should also mark the study as harvested.
+    """
+    images = StoredImages(session)
+    stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
+    readers = {uid: reader for uid, i in stored.items() if (reader := reader_for(i.sop_class_uid)) is not None}
+    gone = sources_of_study(session, study_instance_uid, KINDS) - readers.keys()
+    own = own_results(session, readers)
+    readings = [
+        _Reading(SourceFacts(uid, study_instance_uid, reader.kind, own=True, reader_version=READER_VERSION))
+        if uid in own
+        else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images)
+        for uid, reader in readers.items()
+    ]
+    foreign = list(_read_foreign(session, study_instance_uid, files, images))
+    touched = images_touched(session, {*readers, *gone})
+    remove_sources(session, gone)
+    for reading in (*readings, *foreign):
+        _save(session, reading, images, now)
+    touched |= images_touched(session, {reading.source.sop_instance_uid for reading in (*readings, *foreign)})
+    refresh(session, rejudge(session, touched))
+    counts = HarvestCounts(
+        measurements=sum(len(reading.measurements) for reading in readings),
+        rejections=sum(len(reading.rejected) for reading in readings),
+        own=len(own),
+    )
+    log.info(
+        "harvested study=%s sources=%d measurements=%d rejections=%d own=%d",
+        study_instance_uid, len(readings), counts.measurements, counts.rejections, counts.own,
+    )  # fmt: skip
+    return counts
+
+
+def _read_foreign(
+    session: Session, study_instance_uid: str, files: FileStore, images: KnownImages
+) -> Iterator[_Reading]:
+    for uid, study in foreign_sources(session, study_instance_uid):
+        instance = current_instance(session, uid)
+        reader = None if instance is None else reader_for(instance.sop_class_uid)
+        if instance is not None and reader is not None:
+            yield _read(uid, study, reader, files.path(instance.file_name), images)
+
+
+def _read(uid: str, study_instance_uid: str, reader: SourceReader, path: Path, images: KnownImages) -> _Reading:
+    """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
+    reading = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
+            ds = dcmread(path, stop_before_pixels=True)
+            reading.source = _facts(reading.source, ds)
+            for found in reader.read(ds, images):
+                if isinstance(found, Measurement):
+                    reading.measurements.append(found)
+                else:
+                    reading.rejected.append(found)
+    except (SQLAlchemyError, OSError):
+        raise  # ours to mend, and then the object is read again
+    except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
+        reading.measurements.clear()
+        reading.rejected = [_failure(uid, error)]
+        log.warning("reader failed sop_instance=%s kind=%s error=%s", uid, reader.kind, type(error).__name__)
+    return reading
+
+
+def _facts(source: SourceFacts, ds: Dataset) -> SourceFacts:
+    offset = text_of(ds, "TimezoneOffsetFromUTC")
+    moments = (moment_of(ds, f"{name}Date", f"{name}Time", offset) for name in _CONTENT_MOMENTS)
+    writer = " ".join(text_of(ds, name) for name in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions"))
+    return replace(
+        source,
+        writer=" ".join(writer.split()),
+        content_at=next((moment for moment in moments if moment is not None), None),
+        predecessors=tuple(_predecessors(ds)),
+    )
+
+
+def _predecessors(ds: Dataset) -> list[str]:
+    """The documents that this one replaces (PS3.3 C.17.2.5: study, series, instance)."""
+    return [
+        uid
+        for study in items_of(ds, "PredecessorDocumentsSequence")
+        for series in items_of(study, "ReferencedSeriesSequence")
+        for instance in items_of(series, "ReferencedSOPSequence")
+        if (uid := text_of(instance, "ReferencedSOPInstanceUID"))
+    ]
+
+
+def _failure(uid: str, error: Exception) -> Rejected:
+    """The place of the error without its message, which may quote the object."""
+    code = "nested_too_deep" if isinstance(error, RecursionError) else "reader_failed"
+    frames = traceback.format_tb(error.__traceback__)[-MAX_FRAMES:]
+    reason = f"the reader ended with {type(error).__name__}"
+    return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
+
+
+def _save(session: Session, reading: _Reading, images: KnownImages, now: datetime) -> None:
+    doubted = []
+    for measurement in reading.measurements:
+        known = images.find(measurement.image)
+        spacing = None if known is None else known.spacing
+        size = None if known is None else (known.rows, known.columns)
+        doubted.append((measurement, noisy_because(measurement.long_axis, measurement.short_axis, spacing, size)))
+    save_source(session, reading.source, doubted, _bounded(reading), now)
+
+
+def _bounded(reading: _Reading) -> list[Rejected]:
+    more = len(reading.rejected) - MAX_REJECTIONS
+    if more <= 0:
+        return reading.rejected
+    summary = Rejected(reading.source.sop_instance_uid, "", "more_rejections", f"and {more} more")
+    return [*reading.rejected[:MAX_REJECTIONS], summary]

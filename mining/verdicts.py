@@ -1,0 +1,81 @@
+"""Which rows are truth after documents came or went: loads what could be copies, judges, writes. Shell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.geometry import Axis, BoxPx, PointPx
+from db.harvested import (
+    batches,
+    images_measured,
+    long_axis_of,
+    measurements_on,
+    outline_of,
+    patient_documents,
+    save_verdicts,
+    short_axis_of,
+)
+from db.measurement import ImageReference
+from db.models import MeasurementRow, SourceObject
+from db.outcomes import DetectionRow
+from mining.copies import Harvested, OwnDetection, judge
+
+
+def images_touched(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:
+    """The images whose rows may change their verdict when these documents come, change or go.
+
+    Copies lie on one image, so this is where the documents were measured, and their predecessors.
+    """
+    documents = patient_documents(session, source_sop_instance_uids)
+    named = {old for uid in source_sop_instance_uids if uid in documents for old in documents[uid].predecessors}
+    return images_measured(session, {*source_sop_instance_uids, *(named & documents.keys())})
+
+
+def rejudge(session: Session, image_uids: Collection[str]) -> list[str]:
+    """Write the verdicts of all rows on these images; returns their lesion ids."""
+    rows = {row.lesion_id: row for row in measurements_on(session, image_uids)}
+    documents = patient_documents(session, {row.source_sop_instance_uid for row in rows.values()})
+    harvested = [_harvested(row, documents.get(row.source_sop_instance_uid)) for row in rows.values()]
+    predecessors = {uid: document.predecessors for uid, document in documents.items() if document.predecessors}
+    verdicts = judge(harvested, _detections(session, image_uids), predecessors)
+    save_verdicts(
+        session,
+        [
+            (lesion_id, verdict.excluded_because, verdict.lesion_identity)
+            for lesion_id, verdict in verdicts.items()
+            if (rows[lesion_id].excluded_because, rows[lesion_id].lesion_identity)
+            != (verdict.excluded_because, verdict.lesion_identity)
+        ],
+    )
+    return list(rows)
+
+
+def _harvested(row: MeasurementRow, document: SourceObject | None) -> Harvested:
+    return Harvested(
+        lesion_id=row.lesion_id,
+        source_sop_instance_uid=row.source_sop_instance_uid,
+        image=ImageReference(row.sop_instance_uid, row.frame_number),
+        long_axis=long_axis_of(row),
+        short_axis=short_axis_of(row),
+        outline=outline_of(row),
+        tracking_uid=row.tracking_uid,
+        reader=row.reader,
+        by_algorithm=row.by_algorithm,
+        content_at=None if document is None else document.content_at,
+    )
+
+
+def _detections(session: Session, image_uids: Collection[str]) -> list[OwnDetection]:
+    return [
+        OwnDetection(
+            image=ImageReference(row.sop_instance_uid, row.frame_number),
+            box=BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2),
+            long_axis=Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
+            short_axis=Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
+        )
+        for batch in batches(sorted(image_uids))
+        for row in session.scalars(select(DetectionRow).where(DetectionRow.sop_instance_uid.in_(batch)))
+    ]
