@@ -1,0 +1,195 @@
+"""The buttons' endpoints: a form → one transaction → back to the page with a sentence, by POST. Shell.
+
+A browser must send the form token of its session. A client with the Bearer token needs none, because no foreign page
+can make a browser send that header; it gets the sentence as plain text.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from db import categories
+from db.engine import Sessions
+from db.errors import NodeError, RequestError
+from dicom_node.web import access, buttons
+from dicom_node.web.access import SESSION_FOR
+from dicom_node.web.guard import COOKIE, LoginPage
+from dicom_node.web.pages import SAID_COOKIE
+from dicom_node.web.settings import Actions, WebSettings
+
+log = logging.getLogger(__name__)
+
+Form = Mapping[str, str]
+Press = Callable[[Session, datetime, Mapping[str, str], Form], str]
+"""(session, now, path parameters, form) -> what will happen, as a sentence."""
+
+
+class Forms:
+    """The endpoints of everything that changes something."""
+
+    def __init__(
+        self,
+        settings: WebSettings,
+        sessions: Sessions,
+        actions: Actions,
+        login_page: LoginPage,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.settings = settings
+        self.sessions = sessions
+        self.actions = actions
+        self.login_page = login_page
+        self.clock = clock
+
+    def routes(self) -> list[Route]:
+        posts = [Route(path, self._pressing(press), methods=["POST"]) for path, press in PRESSES.items()]
+        return [
+            *posts,
+            Route("/destinations/{name}/test", self.test, methods=["POST"]),
+            Route("/login", self.login, methods=["POST"]),
+            Route("/logout", self.logout, methods=["POST"]),
+        ]
+
+    def _pressing(self, press: Press) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            form = await _texts(request)
+            if not self._is_genuine(request, form):
+                return _not_genuine()
+            return await run_in_threadpool(self._write, request, press, form)
+
+        return endpoint
+
+    def _write(self, request: Request, press: Press, form: Form) -> Response:
+        try:
+            with self.sessions.begin() as session:
+                said = press(session, self.clock(), request.path_params, form)
+        except NodeError as error:
+            return _answer(request, str(error), 409)
+        log.info("web button path=%s", request.url.path)
+        return _answer(request, said, 200)
+
+    async def test(self, request: Request) -> Response:
+        """C-ECHO; its answer is the sentence, also when it failed."""
+        if not self._is_genuine(request, await _texts(request)):
+            return _not_genuine()
+        name = request.path_params["name"]
+        if self.settings.destination(name) is None:
+            return _answer(request, f"{name} is not a peer of the configuration; there is nothing to test.", 409)
+        try:
+            return _answer(request, await run_in_threadpool(self.actions.echo, name), 200)
+        except NodeError as error:
+            return _answer(request, f"{name} does not answer: {error}", 409)
+
+    async def login(self, request: Request) -> Response:
+        form = await _texts(request)
+        if not access.token_matches(form.get("token", ""), self.settings.token):
+            log.warning("web login with a wrong token from=%s", request.client.host if request.client else "unknown")
+            return self.login_page(request.state.style_nonce, 401, "This is not the token.")
+        response = RedirectResponse("/", 303)
+        cookie = access.issue_session(self.settings.token, self.clock(), secrets.token_hex(16))
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            max_age=int(SESSION_FOR.total_seconds()),
+            secure=self.settings.behind_proxy,
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+    async def logout(self, request: Request) -> Response:
+        if not self._is_genuine(request, await _texts(request)):
+            return _not_genuine()
+        response = RedirectResponse("/", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    def _is_genuine(self, request: Request, form: Form) -> bool:
+        nonce: str | None = request.state.session
+        return nonce is None or access.form_token_matches(form.get("form_token", ""), self.settings.token, nonce)
+
+
+async def _texts(request: Request) -> dict[str, str]:
+    """The text fields of a form; a file is none."""
+    async with request.form(max_files=0, max_fields=20) as form:
+        return {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
+
+
+def _not_genuine() -> Response:
+    return PlainTextResponse("This form is not of your session; load the page again.\n", 403)
+
+
+def _answer(request: Request, said: str, status: int) -> Response:
+    """Back to the page that the button stood on, which shows the sentence; plain text for a client with a token."""
+    if request.state.session is None:
+        return PlainTextResponse(f"{said}\n", status)
+    response = RedirectResponse(_page_of(request), 303)
+    response.set_cookie(SAID_COOKIE, quote(said[:500]), max_age=60, httponly=True, samesite="strict")
+    return response
+
+
+def _page_of(request: Request) -> str:
+    """Where the form says that its button stood (?back=); never another host."""
+    back = urlsplit(request.query_params.get("back", "/"))
+    path = back.path if back.path.startswith("/") and not back.path.startswith("//") else "/"
+    return path + (f"?{back.query}" if back.query else "") + (f"#{back.fragment}" if back.fragment else "")
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise RequestError("there is no such row")
+    return int(text)
+
+
+# --- what each button does ---------------------------------------------------------------------------------------
+
+
+def _ask(kind: str) -> Press:
+    return lambda session, now, path, form: buttons.ask(session, now, kind)
+
+
+def _move(button: str) -> Press:
+    return lambda session, now, path, form: buttons.move_delivery(session, now, button, _number(path["delivery_pk"]))
+
+
+def _move_all(button: str) -> Press:
+    return lambda session, now, path, form: buttons.move_all(session, now, button, path["name"])
+
+
+def _choose(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    return buttons.choose(session, now, _number(path["instance_pk"]))
+
+
+def _rename(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    name = form.get("name", "")
+    categories.rename(session, _number(path["category_id"]), name, buttons.ACTOR, now)
+    return f"The category is now called {' '.join(name.split())}; no later run changes that."
+
+
+def _retry_study(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    return buttons.retry_study(session, now, path["study_instance_uid"])
+
+
+PRESSES: dict[str, Press] = {
+    "/tasks/categorise": _ask("categorise"),
+    "/tasks/train": _ask("train"),
+    "/categories/{category_id}/rename": _rename,
+    "/studies/{study_instance_uid}/retry": _retry_study,
+    "/instances/{instance_pk}/choose": _choose,
+    "/deliveries/{delivery_pk}/release": _move("release"),
+    "/deliveries/{delivery_pk}/resend": _move("resend"),
+    "/deliveries/{delivery_pk}/discard": _move("discard"),
+    "/destinations/{name}/release": _move_all("release"),
+    "/destinations/{name}/resend": _move_all("resend"),
+}

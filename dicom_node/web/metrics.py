@@ -1,0 +1,116 @@
+"""/metrics: counts from the database, taken when they are asked for. Shell: reads only.
+
+No label holds a patient's data: labels are states, reason codes, steps, peer names and process ids of our own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.engine import Sessions, reading
+from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, Study
+from db.outcomes import Analysis, Delivery, DetectionRow, Heartbeat, Model, Task
+from dicom_node.web.settings import WebSettings
+
+# name, help, label names, columns to count by
+COUNTS: tuple[tuple[str, str, tuple[str, ...], tuple[Any, ...]], ...] = (
+    ("lesion_node_studies", "Studies by state", ("state",), (Study.state,)),
+    ("lesion_node_instances", "Stored instances by state", ("state",), (Instance.state,)),
+    ("lesion_node_refusals", "Objects not taken, by reason", ("reason",), (Refusal.reason_code,)),
+    (
+        "lesion_node_measurements",
+        "Measurements by kind of source",
+        ("source",),
+        (MeasurementRow.source_kind,),
+    ),
+    ("lesion_node_lesions", "Lesions by split; an empty split is no truth", ("split",), (LesionRow.split,)),
+    ("lesion_node_rejections", "What did not become a measurement, by reason", ("reason",), (Rejection.reason_code,)),
+    ("lesion_node_tasks", "Runs of categorise and train", ("kind", "state"), (Task.kind, Task.state)),
+    ("lesion_node_models", "Models by state", ("state",), (Model.state,)),
+    ("lesion_node_analyses", "Analyses by outcome", ("state",), (Analysis.state,)),
+    (
+        "lesion_node_deliveries",
+        "Deliveries by destination and state",
+        ("destination", "state"),
+        (Delivery.destination, Delivery.state),
+    ),
+)
+
+
+class NodeCollector(Collector):
+    """Reads every figure in one session for one scrape."""
+
+    def __init__(self, sessions: Sessions, settings: WebSettings, clock: Callable[[], datetime]) -> None:
+        self.sessions = sessions
+        self.settings = settings
+        self.clock = clock
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        with reading(self.sessions) as session:
+            for name, text, labels, columns in COUNTS:
+                yield _counts(session, name, text, labels, columns)
+            yield from self._single_figures(session)
+            yield from self._ages(session)
+        free = shutil.disk_usage(self.settings.data_dir).free
+        yield GaugeMetricFamily("lesion_node_disk_free_bytes", "Free space where files are stored", free)
+        least = self.settings.min_free_bytes
+        yield GaugeMetricFamily("lesion_node_disk_free_bytes_least", "Below this nothing is received", least)
+
+    def _single_figures(self, session: Session) -> Iterator[GaugeMetricFamily]:
+        failed = select(func.count()).select_from(Rejection).where(Rejection.reason_code == "reader_failed")
+        reported = select(func.count()).select_from(DetectionRow).where(DetectionRow.reported)
+        undone = Study.state != "receiving"
+        harvest = select(func.count()).select_from(Study).where(undone, Study.harvested_revision < Study.revision)
+        detect = (
+            select(func.count())
+            .select_from(Study)
+            .where(undone, Study.analyse, Study.analysed_revision < Study.revision)
+        )
+        for name, text, query in (
+            ("lesion_node_reader_failed", "Objects on which a reader of ours raised an error", failed),
+            ("lesion_node_detections_reported", "Detections above the operating point", reported),
+            ("lesion_node_studies_to_harvest", "Settled studies that wait for harvest", harvest),
+            ("lesion_node_studies_to_detect", "Settled studies that wait for detection", detect),
+        ):
+            yield GaugeMetricFamily(name, text, session.scalar(query) or 0)
+
+    def _ages(self, session: Session) -> Iterator[GaugeMetricFamily]:
+        now = self.clock()
+        beats = GaugeMetricFamily(
+            "lesion_node_heartbeat_age_seconds", "Since a process was seen last", labels=("role", "executor")
+        )
+        for beat in session.scalars(select(Heartbeat)):
+            beats.add_metric((beat.role, beat.executor_id), (now - beat.seen_at).total_seconds())
+        yield beats
+        oldest = GaugeMetricFamily(
+            "lesion_node_oldest_waiting_delivery_seconds", "Age of the oldest waiting delivery", labels=("destination",)
+        )
+        waiting = select(Delivery.destination, func.min(Delivery.created_at)).where(Delivery.state == "waiting")
+        for destination, since in session.execute(waiting.group_by(Delivery.destination)):
+            oldest.add_metric((destination,), (now - since).total_seconds())
+        yield oldest
+
+
+def _counts(
+    session: Session, name: str, text: str, labels: tuple[str, ...], columns: tuple[Any, ...]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for *values, total in session.execute(select(*columns, func.count()).group_by(*columns).order_by(*columns)):
+        family.add_metric([str(value or "") for value in values], total)
+    return family
+
+
+def exposition(collector: NodeCollector) -> bytes:
+    """The text that Prometheus reads."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return generate_latest(registry)
