@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from db import categories
+from db import categories, registry
 from db.engine import Sessions
 from db.errors import NodeError, RequestError
 from dicom_node.web import access, buttons
@@ -171,6 +171,16 @@ def _choose(session: Session, now: datetime, path: Mapping[str, str], form: Form
     return buttons.choose(session, now, _number(path["instance_pk"]))
 
 
+def _promote(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    model = registry.promote(session, path["model_id"], buttons.ACTOR, now)
+    return f"Model {model.model_id} reads new studies from now on; old studies are not analysed again."
+
+
+def _rollback(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    model = registry.rollback(session, buttons.ACTOR, now)
+    return f"Model {model.model_id}, which was in use before, reads new studies from now on."
+
+
 def _rename(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
     name = form.get("name", "")
     categories.rename(session, _number(path["category_id"]), name, buttons.ACTOR, now)
@@ -185,6 +195,8 @@ PRESSES: dict[str, Press] = {
     "/tasks/categorise": _ask("categorise"),
     "/tasks/train": _ask("train"),
     "/categories/{category_id}/rename": _rename,
+    "/models/{model_id}/promote": _promote,
+    "/models/rollback": _rollback,
     "/studies/{study_instance_uid}/retry": _retry_study,
     "/instances/{instance_pk}/choose": _choose,
     "/deliveries/{delivery_pk}/release": _move("release"),

@@ -242,7 +242,7 @@ class DestinationLine:
 
 def destinations(session: Session, settings: Sequence[Destination]) -> list[DestinationLine]:
     """Every peer of the settings that is delivered to, and every other name in the ledger, by name."""
-    known = {one.name: one for one in settings if one.profiles}
+    known = {one.name: one for one in settings}
     states: dict[str, dict[str, int]] = {}
     grouped = select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
     for name, state, total in session.execute(grouped):
@@ -254,7 +254,7 @@ def destinations(session: Session, settings: Sequence[Destination]) -> list[Dest
         DestinationLine(
             name, known.get(name), states.get(name, {}), success.get(name), oldest.get(name), answers.get(name, "")
         )
-        for name in sorted({*known, *states})
+        for name in sorted({one.name for one in settings if one.profiles} | states.keys())
     ]
 
 

@@ -193,7 +193,7 @@ def test_the_picture_of_a_lesion_is_the_crop_that_its_overlay_names(client: Test
     # The box is 49 px of 0.75 mm wide: 36.75 mm, of which 2.2 times are 80.85 mm: 108 columns and 65 rows, moved into
     # the image: columns from 26, rows from 8.
     assert grey.shape == (65, 108)
-    assert f'viewBox="26 8 108 65"' in client.get("/lesions").text
+    assert 'viewBox="26 8 108 65"' in client.get("/lesions").text
     assert grey[30 - 8, 60 - 26] > grey[29 - 8, 60 - 26] == grey[30 - 8, 59 - 26]
     assert grey[49 - 8, 99 - 26] > grey[50 - 8, 99 - 26] == grey[49 - 8, 100 - 26]
 

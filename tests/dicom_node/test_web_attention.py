@@ -1,0 +1,58 @@
+"""The sentences, as plain values."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dicom_node.web.attention import NodeState, Process, in_gb, notices
+from dicom_node.web.rendering import ago, froc_points
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+FULL = NodeState(free_bytes=1_500_000_000, min_free_bytes=2_000_000_000)
+
+
+def test_a_healthy_node_says_nothing() -> None:
+    process = Process("worker-1", "work", NOW - timedelta(seconds=20))
+    assert notices(NodeState(10**12, 2 * 10**9, processes=(process,)), NOW) == ()
+
+
+def test_what_stops_the_node_comes_before_what_can_wait() -> None:
+    state = NodeState(FULL.free_bytes, FULL.min_free_bytes, held=3, dead=1)
+    assert [notice.level for notice in notices(state, NOW)] == ["stop", "warn", "info"]
+
+
+def test_too_little_space_names_both_figures() -> None:
+    assert notices(FULL, NOW)[0].sentence == (
+        "Only 1.5 GB are free, less than min_free_gb = 2.0: what is sent to this node is refused."
+    )
+
+
+def test_space_that_gets_scarce_is_said_before_it_stops_anything() -> None:
+    assert [notice.level for notice in notices(NodeState(2_500_000_000, 2_000_000_000), NOW)] == ["warn"]
+
+
+@pytest.mark.parametrize(("waited", "said"), [(timedelta(minutes=59), False), (timedelta(minutes=61), True)])
+def test_a_delivery_that_waits_for_more_than_an_hour_is_said(waited: timedelta, said: bool) -> None:
+    assert bool(notices(NodeState(10**12, 0, oldest_waiting_at=NOW - waited), NOW)) is said
+
+
+@pytest.mark.parametrize(
+    ("age", "text"),
+    [
+        (timedelta(seconds=5), "just now"),
+        (timedelta(minutes=90), "90 min ago"),
+        (timedelta(hours=47), "47 h ago"),
+        (timedelta(days=3), "3 days ago"),
+    ],
+)
+def test_an_age_is_said_in_the_largest_unit_of_which_there_are_two(age: timedelta, text: str) -> None:
+    assert ago(NOW - age, NOW) == text
+
+
+def test_large_sizes_have_no_digits() -> None:
+    assert (in_gb(2_340_000_000), in_gb(123_400_000_000)) == ("2.3", "123")
+
+
+def test_a_froc_without_some_of_its_points_keeps_the_others_in_place() -> None:
+    assert froc_points((0.25, None, 0.5, None, 1.0), width=80, height=40) == "0.0,30.0 40.0,20.0 80.0,0.0"
+    assert froc_points((None,) * 5, 80, 40) == ""

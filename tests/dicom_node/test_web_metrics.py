@@ -1,0 +1,74 @@
+"""/metrics: parsed as Prometheus does, complete, and without anything of a patient."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from web_seed import LESION, MARKUP, STUDY, seed
+
+from db.engine import Sessions
+from dicom_node.web.metrics import NodeCollector, exposition
+from dicom_node.web.settings import WebSettings
+
+NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples_of(text: str) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def text(sessions: Sessions, tmp_path: Path) -> str:
+    with sessions.begin() as session:
+        seed(session, tmp_path, NOW)
+    settings = WebSettings(token="t", data_dir=tmp_path, min_free_bytes=2_000_000_000)
+    return exposition(NodeCollector(sessions, settings, lambda: NOW)).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("lesion_node_studies", {"state": "settled"}, 1),
+        ("lesion_node_studies", {"state": "incomplete"}, 1),
+        ("lesion_node_instances", {"state": "conflict"}, 1),
+        ("lesion_node_refusals", {"reason": "unknown_ae"}, 1),
+        ("lesion_node_measurements", {"source": "SR"}, 2),
+        ("lesion_node_lesions", {"split": "train"}, 1),
+        ("lesion_node_lesions", {"split": ""}, 1),
+        ("lesion_node_rejections", {"reason": "no_spatial_coordinates"}, 2),
+        ("lesion_node_reader_failed", {}, 1),
+        ("lesion_node_tasks", {"kind": "train", "state": "failed"}, 1),
+        ("lesion_node_models", {"state": "promoted"}, 1),
+        ("lesion_node_analyses", {"state": "failed"}, 1),
+        ("lesion_node_detections_reported", {}, 1),
+        ("lesion_node_deliveries", {"destination": "READING <ROOM>", "state": "held"}, 2),
+        ("lesion_node_oldest_waiting_delivery_seconds", {"destination": "READING <ROOM>"}, 3 * 3600),
+        ("lesion_node_heartbeat_age_seconds", {"executor": "worker-1", "role": "work"}, 9 * 60),
+        ("lesion_node_studies_to_harvest", {}, 0),
+        ("lesion_node_studies_to_detect", {}, 1),
+        ("lesion_node_disk_free_bytes_least", {}, 2_000_000_000),
+    ],
+)
+def test_a_figure_is_counted_from_the_database(text: str, name: str, labels: dict[str, str], value: float) -> None:
+    assert samples_of(text)[(name, tuple(sorted(labels.items())))] == value
+
+
+def test_the_free_space_is_measured(text: str) -> None:
+    assert samples_of(text)[("lesion_node_disk_free_bytes", ())] > 0
+
+
+def test_no_patient_study_or_lesion_stands_in_the_metrics(text: str) -> None:
+    for secret in (MARKUP, STUDY, LESION, "ACC-17"):
+        assert secret not in text
+
+
+def test_an_empty_node_has_metrics(sessions: Sessions, tmp_path: Path) -> None:
+    settings = WebSettings(token="t", data_dir=tmp_path)
+    found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
+    assert found[("lesion_node_reader_failed", ())] == 0
