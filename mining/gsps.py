@@ -23,6 +23,9 @@ from mining.recist import ordered
 MAX_GRAPHICS = 5_000
 """In one presentation state."""
 
+DUPLICATES = 50
+"""So many drawings before it are looked through for the same one."""
+
 _NUMBER = r"(\d{1,4}(?:[.,]\d{1,6})?)"
 _UNIT = r"(mm|cm)(?![a-z²³2-3^])"
 _TWO = re.compile(rf"{_NUMBER}\s*(mm|cm)?\s*[x×*]\s*{_NUMBER}\s*{_UNIT}", re.IGNORECASE)
@@ -108,8 +111,8 @@ class _State:
             shape = self._shape(graphic, image, known)
             if isinstance(shape, Unusable):
                 self.reject(at, shape)
-            else:
-                drawings.append(_Drawing(at, shape))
+            elif shape not in [drawing.shape for drawing in drawings[-DUPLICATES:]]:
+                drawings.append(_Drawing(at, shape))  # a compound graphic is often repeated as a plain one
         texts = self._texts(annotation, image, known)
         lesions = self._lesions(drawings, spacing)
         for lesion, text in _with_texts(lesions, texts):
@@ -249,14 +252,8 @@ class _State:
         )
 
 
-_COMPOUND = {
-    "MULTILINE": "POLYLINE",
-    "RANGELINE": "POLYLINE",
-    "RULER": "POLYLINE",
-    "RECTANGLE": "POLYGON",
-    "ELLIPSE": "ELLIPSE",
-}
-"""Compound graphics (PS3.3 C.10.5.1.3) that measure something; arrows, axes, cut lines and cross hairs do not."""
+_COMPOUND = {"MULTILINE": "POLYLINE", "RANGELINE": "POLYLINE", "RULER": "POLYLINE"}
+"""Compound graphics (PS3.3 C.10.5.1.3) that are a line between two points; arrows and cross hairs measure nothing."""
 
 
 def _numbered(annotation: Dataset, path: str, keyword: str) -> list[tuple[str, Dataset]]:
@@ -279,15 +276,14 @@ def _with_texts(
 ) -> Iterator[tuple[tuple[_Drawing, ...], _Text | None]]:
     """Each lesion with its text: the only one, or the nearest that no other lesion has; those with a value first."""
     free = [text for text in texts if text.stated] or list(texts)
+    if len(free) == len(lesions) and (len(free) == 1 or all(text.anchor is None for text in free)):
+        yield from zip(lesions, free, strict=True)
+        return
+    placed = [text for text in free if text.anchor is not None]
     for lesion in lesions:
-        best: _Text | None = free[0] if len(lesions) == 1 and len(free) == 1 else None
-        placed = [text for text in free if text.anchor is not None]
-        if best is None and placed:
-            best = min(placed, key=lambda text: _distance(lesion, text.anchor))
-        elif best is None and len(free) == len(texts) and len(texts) == len(lesions):
-            best = free[0]
+        best = min(placed, key=lambda text: _distance(lesion, text.anchor), default=None)
         if best is not None:
-            free.remove(best)
+            placed.remove(best)
         yield lesion, best
 
 
