@@ -28,6 +28,8 @@ STARTS = 10
 """k-means is run from so many starts, and the tightest result is kept."""
 NEARLY = 0.03
 """Two mean agreements nearer than this are taken for equal: it is about their own scatter over seeds."""
+CLEARLY = 0.1
+"""A number of groups that is so much less stable than another cuts a real group in two."""
 POINTS_FOR_K = 5000
 """k is chosen on at most so many lesions: more make it slower and not better."""
 
@@ -88,9 +90,11 @@ def cluster(
 
 
 def _choose(agreement: dict[int, float], stable_at: float) -> int:
-    """The largest stable k; where none is, the largest that is nearly as stable as the best. k = 1 only if alone."""
+    """The largest stable k that does not fall clearly behind the best; where none is stable, the largest that is
+    nearly as good as the best. k = 1 only if alone."""
     several = {k: mean for k, mean in agreement.items() if k > 1} or agreement
-    needed = min(stable_at, max(several.values()) - NEARLY)
+    best = max(several.values())
+    needed = max(min(stable_at, best - NEARLY), best - CLEARLY)
     return max(k for k, mean in several.items() if mean >= needed)
 
 
