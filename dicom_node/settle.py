@@ -48,6 +48,9 @@ log = logging.getLogger(__name__)
 LAST_SIMPLE_GROUP = 0x0028
 """Up to here a header has no content tree and no functional groups: what can be read of a document that is broken."""
 
+PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+"""Float, Double Float and plain Pixel Data."""
+
 UNREADABLE = (
     InvalidDicomError,
     EOFError,
@@ -233,15 +236,21 @@ def open_header(path: Path) -> Dataset:
 
     Raises ContentError if not even that can be read.
     """
-    try:
-        return dcmread(path, stop_before_pixels=True)
-    except UNREADABLE as error:
-        log.info("only the start of %s can be read: %s", path.name, type(error).__name__)
-    try:
-        with path.open("rb") as file:
-            return read_partial(file, stop_when=_is_behind_the_simple_part)
-    except UNREADABLE as error:
-        raise ContentError("the header cannot be read", because=type(error).__name__) from error
+    failure = "nothing stands in it"
+    for stop_when in (_is_at_the_pixels, _is_behind_the_simple_part):
+        try:
+            with path.open("rb") as file:
+                ds = read_partial(file, stop_when=stop_when)
+        except UNREADABLE as error:
+            failure = type(error).__name__
+            continue
+        if len(ds):  # of a file that ends too early pydicom gives back nothing
+            return ds
+    raise ContentError("the header cannot be read", because=failure)
+
+
+def _is_at_the_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag in PIXEL_TAGS
 
 
 def _is_behind_the_simple_part(tag: BaseTag, vr: str | None, length: int) -> bool:
