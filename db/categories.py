@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
+from db import lesions
 from db.errors import RequestError
 from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference
@@ -115,7 +116,7 @@ def members(session: Session, label_generation: int) -> dict[str, int]:
             CategoryMember.label_generation == label_generation
         )
     )
-    return dict(rows.tuples().all())
+    return {row.lesion_id: row.category_id for row in rows}
 
 
 def list_categories(session: Session, label_generation: int | None = None) -> list[CategorySummary]:
@@ -159,13 +160,13 @@ def samples(session: Session, category_id: int, count: int = 12, label_generatio
 
 def add_generation(session: Session, generation: NewGeneration, now: datetime) -> int:
     """Write a generation with its categories and members, make it current, and give back its number."""
-    lesions = sum(len(group.distances) for group in generation.groups)
+    grouped = sum(len(group.distances) for group in generation.groups)
     row = LabelGeneration(
         created_at=now,
         extractor=generation.extractor,
         weights_sha256=generation.weights_sha256,
         settings=dict(generation.settings),
-        lesions=lesions,
+        lesions=grouped,
         figures=dict(generation.figures),
     )
     session.add(row)
@@ -187,8 +188,7 @@ def add_generation(session: Session, generation: NewGeneration, now: datetime) -
         ]
         if rows:
             session.execute(insert(CategoryMember), rows)
-    session.flush()
-    _copy_to_lesions(session, number)
+    lesions.refresh(session)
     return number
 
 
@@ -218,7 +218,9 @@ def rename(session: Session, category_id: int, name: str, actor: str, now: datet
     category.name = wanted
     category.named_by_person = True
     session.flush()
-    session.execute(update(LesionRow).where(LesionRow.category_id == category_id).values(category=wanted))
+    lesions.refresh(
+        session, session.scalars(select(LesionRow.lesion_id).where(LesionRow.category_id == category_id)).all()
+    )
 
 
 def _groupable() -> tuple[ColumnElement[bool], ...]:
@@ -278,20 +280,3 @@ def _free_name(session: Session, name: str, category_id: int) -> str:
         func.lower(Category.name) == short.lower(), Category.category_id != category_id
     )
     return short + number if session.scalar(taken.limit(1)) is not None else short
-
-
-def _copy_to_lesions(session: Session, label_generation: int) -> None:
-    """Bring the three category columns of the flat rows to a generation: NULL for lesions that are not in it."""
-    session.execute(update(LesionRow).values(category_id=None, category=None, label_generation=None))
-    known = session.execute(
-        select(CategoryMember.lesion_id, Category.category_id, Category.name)
-        .join(Category, Category.category_id == CategoryMember.category_id)
-        .join(LesionRow, LesionRow.lesion_id == CategoryMember.lesion_id)
-        .where(CategoryMember.label_generation == label_generation)
-    )
-    rows = [
-        {"lesion_id": lesion_id, "category_id": category_id, "category": name, "label_generation": label_generation}
-        for lesion_id, category_id, name in known
-    ]
-    if rows:
-        session.execute(update(LesionRow), rows)
