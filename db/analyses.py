@@ -1,0 +1,213 @@
+"""Analyses and their detections ↔ rows. Shell.
+
+Every function works inside the caller's transaction: an analysis and its detections are one fact.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.detection import Detection, Mask
+from db.errors import RequestError
+from db.files import FileStore
+from db.geometry import Axis, BoxPx, PointPx
+from db.measurement import ImageReference
+from db.outcomes import Analysis, DetectionRow
+
+FOUND, NONE_FOUND, NOT_ANALYSED, FAILED = "found", "none found", "not analysed", "failed"
+
+
+def newest(session: Session, study_instance_uid: str, revision: int) -> Analysis | None:
+    """The last analysis of a revision, whatever its model and outcome."""
+    return session.scalar(
+        select(Analysis)
+        .where(Analysis.study_instance_uid == study_instance_uid, Analysis.study_revision == revision)
+        .order_by(Analysis.finished_at.desc(), Analysis.analysis_id)
+        .limit(1)
+    )
+
+
+def of_model(session: Session, study_instance_uid: str, revision: int, model_id: str | None) -> Analysis | None:
+    """The analysis of a revision by one model; there is at most one."""
+    is_model = Analysis.model_id.is_(None) if model_id is None else Analysis.model_id == model_id
+    return session.scalar(
+        select(Analysis).where(
+            Analysis.study_instance_uid == study_instance_uid, Analysis.study_revision == revision, is_model
+        )
+    )
+
+
+def save(
+    session: Session,
+    *,
+    study_instance_uid: str,
+    study_revision: int,
+    series_instance_uid: str,
+    model_id: str,
+    detections: Sequence[tuple[Detection, bool, str]],
+    started_at: datetime,
+    now: datetime,
+    reason: str = "",
+) -> Analysis:
+    """Enter what a model found: each detection, whether it is reported, and the name of its mask's file.
+
+    The same study, revision and model again changes nothing and gives the analysis that stands.
+    """
+    known = of_model(session, study_instance_uid, study_revision, model_id)
+    if known is not None:
+        return known
+    analysis = Analysis(
+        analysis_id=str(uuid4()),
+        study_instance_uid=study_instance_uid,
+        study_revision=study_revision,
+        series_instance_uid=series_instance_uid,
+        model_id=model_id,
+        state=FOUND if any(reported for _, reported, _ in detections) else NONE_FOUND,
+        reason=reason,
+        started_at=started_at,
+        finished_at=now,
+    )
+    session.add(analysis)
+    session.flush()
+    for detection, reported, mask_name in detections:
+        session.add(_row(detection, analysis.analysis_id, reported, mask_name, now))
+    session.flush()
+    return analysis
+
+
+def save_without_detections(
+    session: Session,
+    analysis_id: str,
+    study_instance_uid: str,
+    revision: int,
+    *,
+    state: str,
+    reason: str,
+    now: datetime,
+    model_id: str | None = None,
+    started_at: datetime | None = None,
+) -> Analysis:
+    """Enter that a study was not analysed, or that the analysis failed, and why; no patient's data in the reason.
+
+    The same study, revision and model again changes nothing and gives the analysis that stands.
+    """
+    if state not in (NOT_ANALYSED, FAILED):
+        raise RequestError("an analysis without detections is 'not analysed' or 'failed'", state=state)
+    known = of_model(session, study_instance_uid, revision, model_id)
+    if known is not None:
+        return known
+    analysis = Analysis(
+        analysis_id=analysis_id,
+        study_instance_uid=study_instance_uid,
+        study_revision=revision,
+        series_instance_uid=None,
+        model_id=model_id,
+        state=state,
+        reason=reason,
+        started_at=started_at or now,
+        finished_at=now,
+    )
+    session.add(analysis)
+    session.flush()
+    return analysis
+
+
+def detections_of(session: Session, analysis_id: str, files: FileStore, reported_only: bool = True) -> list[Detection]:
+    """The detections of an analysis, the highest score first; with their masks, read from the file store."""
+    query = select(DetectionRow).where(DetectionRow.analysis_id == analysis_id)
+    if reported_only:
+        query = query.where(DetectionRow.reported)
+    rows = session.scalars(query.order_by(DetectionRow.score.desc(), DetectionRow.detection_id))
+    return [_detection(row, files) for row in rows]
+
+
+def earlier_detections(session: Session, study_instance_uid: str) -> list[Detection]:
+    """What was found in a study before, in all revisions and by all models, the newest first; without masks."""
+    rows = session.scalars(
+        select(DetectionRow)
+        .join(Analysis, Analysis.analysis_id == DetectionRow.analysis_id)
+        .where(Analysis.study_instance_uid == study_instance_uid)
+        .order_by(DetectionRow.created_at.desc(), DetectionRow.score.desc(), DetectionRow.detection_id)
+    )
+    return [_detection(row, None) for row in rows]
+
+
+# --- masks ------------------------------------------------------------------------------------------------------
+
+
+def mask_name(study_instance_uid_part: str, detection_id: str) -> str:
+    """Where a mask lies in the file store; the first part is a study's name part (`db.files.name_part`)."""
+    return f"masks/{study_instance_uid_part}/{detection_id}.npz"
+
+
+def mask_bytes(mask: Mask) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, corner=np.array([mask.z, mask.row, mask.col]), voxels=mask.voxels)
+    return buffer.getvalue()
+
+
+def read_mask(content: bytes) -> Mask:
+    with np.load(io.BytesIO(content), allow_pickle=False) as parts:
+        z, row, col = (int(value) for value in parts["corner"])
+        return Mask(z, row, col, parts["voxels"].astype(np.bool_))
+
+
+# --- rows -------------------------------------------------------------------------------------------------------
+
+
+def _row(detection: Detection, analysis_id: str, reported: bool, mask_name: str, now: datetime) -> DetectionRow:
+    long_axis, short_axis = detection.long_axis, detection.short_axis
+    return DetectionRow(
+        detection_id=detection.detection_id,
+        analysis_id=analysis_id,
+        sop_instance_uid=detection.image.sop_instance_uid,
+        frame_number=detection.image.frame_number,
+        box_x1=detection.box.x1,
+        box_y1=detection.box.y1,
+        box_x2=detection.box.x2,
+        box_y2=detection.box.y2,
+        z_first=detection.z_first,
+        z_last=detection.z_last,
+        long_x1=long_axis.a.col,
+        long_y1=long_axis.a.row,
+        long_x2=long_axis.b.col,
+        long_y2=long_axis.b.row,
+        short_x1=short_axis.a.col,
+        short_y1=short_axis.a.row,
+        short_x2=short_axis.b.col,
+        short_y2=short_axis.b.row,
+        long_axis_mm=detection.long_axis_mm,
+        short_axis_mm=detection.short_axis_mm,
+        score=detection.score,
+        category=detection.category,
+        tracking_uid=detection.tracking_uid,
+        mask_name=mask_name,
+        reported=reported,
+        created_at=now,
+    )
+
+
+def _detection(row: DetectionRow, files: FileStore | None) -> Detection:
+    mask = read_mask(files.path(row.mask_name).read_bytes()) if files is not None and row.mask_name else None
+    return Detection(
+        detection_id=row.detection_id,
+        image=ImageReference(row.sop_instance_uid, row.frame_number),
+        box=BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2),
+        z_first=row.z_first,
+        z_last=row.z_last,
+        long_axis=Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
+        short_axis=Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
+        long_axis_mm=row.long_axis_mm,
+        short_axis_mm=row.short_axis_mm,
+        score=row.score,
+        category=row.category,
+        tracking_uid=row.tracking_uid,
+        mask=mask,
+    )

@@ -1,0 +1,169 @@
+"""Scans with marks → batches of crops for training; what is not marked is not therefore healthy. Pure but for the
+generator.
+
+A reader marks some of the lesions, each on one slice. So a crop's truth has three parts: marked lesions on (or close
+to) their key slice are true; what continues them on the next slices, and what an earlier round of the model found
+without a mark, is ignored; only the rest is background.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from detector.augment import AugmentSettings, changed, draw_change
+from detector.prepare import Box, Crop, InputSettings, Scan, three_slices, windowed
+from detector.targets import IGNORED
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A lesion on its key slice, in the network's frame. label: 1 and more. radius_mm: half of its long axis, > 0.
+
+    margin_px: what the box has around the lesion, in pixels of the network.
+    """
+
+    z: int
+    box: Box
+    label: int
+    radius_mm: float
+    margin_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an earlier round found on one slice without a mark there. label: of the class it looks like, or IGNORED."""
+
+    z: int
+    box: Box
+    label: int = IGNORED
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingScan:
+    """A series, what readers marked on it, and what earlier rounds of training found besides."""
+
+    scan: Scan
+    marks: tuple[Mark, ...]
+    found: tuple[Found, ...] = ()
+    suspicious: tuple[Found, ...] = ()
+    """Where a round found something too weak to be a lesion: the background worth showing again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How a batch is made."""
+
+    crops: int = 6
+    marked: int = 3
+    """Crops around a mark; the others show background."""
+    side_px: int = 192
+    shows_radius: float = 0.6
+    """A slice closer to the key slice than this part of the radius shows the lesion too, as a ball would be smaller."""
+    hard_share: float = 0.5
+    """The part of the background crops around what an earlier round found suspicious."""
+
+
+def truth_on(scan: TrainingScan, z: int, shows_radius: float) -> list[tuple[Box, int]]:
+    """Boxes and labels of one slice; the ignored ones last."""
+    true: list[tuple[Box, int]] = []
+    ignored: list[tuple[Box, int]] = []
+    positions = scan.scan.positions_mm
+    reach = float(np.median(np.diff(positions))) if len(positions) > 1 else 0.0
+    for mark in scan.marks:
+        distance = abs(float(positions[z] - positions[mark.z]))
+        if distance <= shows_radius * mark.radius_mm:
+            true.append((shrunk(mark.box, mark.margin_px, distance / mark.radius_mm), mark.label))
+        elif distance <= mark.radius_mm + reach:
+            ignored.append((mark.box, IGNORED))
+    for found in scan.found:
+        if found.z == z:
+            (ignored if found.label == IGNORED else true).append((found.box, found.label))
+    return true + ignored
+
+
+def shrunk(box: Box, margin_px: float, height: float) -> Box:
+    """The box of a ball, cut `height` radii from its middle, when the box of the middle cut is known."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    part = math.sqrt(max(1.0 - height**2, 0.0))
+    width = max((box[2] - x - margin_px) * part, 0.0) + margin_px
+    length = max((box[3] - y - margin_px) * part, 0.0) + margin_px
+    return x - width, y - length, x + width, y + length
+
+
+def draw_batch(
+    scans: Sequence[TrainingScan],
+    settings: BatchSettings,
+    inputs: InputSettings,
+    augment: AugmentSettings,
+    rng: np.random.Generator,
+) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """Images (C, side, side) in 0 to 1, and their targets. At least one scan must have a mark."""
+    centres = [(scan, z, mark.box) for scan in scans for mark in scan.marks for z in _shown_on(scan, mark, settings)]
+    centres += [(scan, found.z, found.box) for scan in scans for found in scan.found if found.label != IGNORED]
+    hard = [(scan, found.z, found.box) for scan in scans for found in scan.suspicious]
+    images, targets = [], []
+    for index in range(settings.crops):
+        if index < settings.marked:
+            scan, z, box = centres[rng.integers(len(centres))]
+        elif hard and rng.random() < settings.hard_share:
+            scan, z, box = hard[rng.integers(len(hard))]
+        else:
+            scan = scans[rng.integers(len(scans))]
+            z, box = int(rng.integers(scan.scan.slices)), None
+        image, target = one_crop(scan, z, box, settings, inputs, augment, rng)
+        images.append(image)
+        targets.append(target)
+    return images, targets
+
+
+def _shown_on(scan: TrainingScan, mark: Mark, settings: BatchSettings) -> list[int]:
+    distance = np.abs(scan.scan.positions_mm - scan.scan.positions_mm[mark.z])
+    return [int(z) for z in np.flatnonzero(distance <= settings.shows_radius * mark.radius_mm)]
+
+
+def one_crop(
+    scan: TrainingScan,
+    z: int,
+    around: Box | None,
+    settings: BatchSettings,
+    inputs: InputSettings,
+    augment: AugmentSettings,
+    rng: np.random.Generator,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    change = draw_change(augment, rng)
+    side = round(settings.side_px / change.scale)
+    crop = Crop(*(_start(scan, axis, around, side, rng) for axis in (0, 1)), side, side)
+    boxes, labels = [], []
+    for box, label in truth_on(scan, z, settings.shows_radius):
+        shifted = (box[0] - crop.col, box[1] - crop.row, box[2] - crop.col, box[3] - crop.row)
+        inside = tuple(min(max(value, 0.0), float(side)) for value in shifted)
+        width, height = inside[2] - inside[0], inside[3] - inside[1]
+        if width <= 1 or height <= 1:
+            continue
+        whole_area = (box[2] - box[0]) * (box[3] - box[1])
+        boxes.append(inside)
+        labels.append(label if width * height > 0.6 * whole_area else IGNORED)
+    order = sorted(range(len(labels)), key=lambda index: labels[index] == IGNORED)
+    box_tensor = torch.tensor([boxes[index] for index in order], dtype=torch.float32).reshape(-1, 4)
+    hu = torch.from_numpy(three_slices(scan.scan, z, crop, inputs))
+    hu, box_tensor = changed(hu, box_tensor, change, settings.side_px)
+    label_tensor = torch.tensor([labels[index] for index in order], dtype=torch.int64)
+    return windowed(hu, inputs), {"boxes": box_tensor, "labels": label_tensor}
+
+
+def _start(scan: TrainingScan, axis: int, around: Box | None, side: int, rng: np.random.Generator) -> int:
+    """First row (axis 0) or column (axis 1) of a crop: anywhere, but with the box inside if there is one."""
+    length = scan.scan.voxels.shape[1 + axis]
+    low, high = sorted((0, length - side))
+    if around is not None:
+        first, last = (around[1], around[3]) if axis == 0 else (around[0], around[2])
+        low, high = max(low, int(last) + 1 - side), min(high, int(first))
+        if low > high:
+            low = high = round((first + last - side) / 2)
+    return int(rng.integers(low, high + 1))

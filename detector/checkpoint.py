@@ -1,0 +1,70 @@
+"""Where a training stands, in one file that is replaced whole. Shell: one small promise, that a kill at any moment
+leaves either the old file or the new one."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mining.data_folder import DataFolder
+
+Findings = list[list[tuple[int, tuple[float, float, float, float], int]]]
+"""For each scan: slice, box and label of what a round found."""
+
+
+@dataclass(slots=True)
+class State:
+    """What must be known to go on as if nothing had happened, besides weights and optimiser."""
+
+    step: int = 0
+    elapsed_s: float = 0.0
+    rounds: int = 0
+    found: Findings = field(default_factory=list)
+    suspicious: Findings = field(default_factory=list)
+
+
+def save(
+    path: Path,
+    fingerprint: str,
+    state: State,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+) -> None:
+    """Durable when it returns. fingerprint: of data and settings; another one does not fit this file."""
+    content = {
+        "fingerprint": fingerprint,
+        "state": {name: getattr(state, name) for name in State.__slots__},
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "numpy": rng.bit_generator.state,
+        "torch": torch.get_rng_state(),
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    DataFolder(path.parent).write(path.name, buffer.getvalue())
+
+
+def restore(
+    path: Path,
+    fingerprint: str,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    rng: np.random.Generator,
+) -> State | None:
+    """Bring weights, optimiser and both generators to where the file left them; None without a fitting file."""
+    if not path.exists():
+        return None
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if content["fingerprint"] != fingerprint:
+        return None
+    model.load_state_dict(content["model"])
+    optimizer.load_state_dict(content["optimizer"])
+    rng.bit_generator.state = content["numpy"]
+    torch.set_rng_state(content["torch"])
+    return State(**content["state"])

@@ -1,0 +1,56 @@
+"""A scan through the network: boxes on its slices, and from them lesions. No files, no clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from db.geometry import PixelSpacing
+from detector.merge import MergeSettings, SliceBox, Track, merge
+from detector.model import LesionDetector
+from detector.prepare import InputSettings, Scan, three_slices, whole, windowed
+
+SLICES_AT_ONCE = 4
+
+
+def boxes_on_slices(
+    model: LesionDetector, scan: Scan, inputs: InputSettings, every_mm: float = 2.0, device: str = "cpu"
+) -> list[SliceBox]:
+    """All boxes of the network on the slices, in NATIVE pixels. Slices closer than `every_mm` to the last are left out.
+
+    The model is in eval mode when this returns.
+    """
+    model.eval()
+    crop = whole(scan)
+    wanted = slices_to_look_at(scan.positions_mm, every_mm)
+    found: list[SliceBox] = []
+    for start in range(0, len(wanted), SLICES_AT_ONCE):
+        part = wanted[start : start + SLICES_AT_ONCE]
+        hu = torch.from_numpy(np.stack([three_slices(scan, z, crop, inputs) for z in part])).to(device)
+        with torch.inference_mode():
+            results = model(list(windowed(hu, inputs)))
+        for z, result in zip(part, results, strict=True):
+            rows = zip(result["boxes"].tolist(), result["scores"].tolist(), result["labels"].tolist(), strict=True)
+            found += [SliceBox(z, scan.frame.to_native(tuple(box)), score, label) for box, score, label in rows]
+    return found
+
+
+def slices_to_look_at(positions_mm: np.ndarray, every_mm: float) -> list[int]:
+    """The first slice, and each that is at least `every_mm` (less a tenth) from the one taken before it."""
+    taken: list[int] = []
+    for z, position in enumerate(positions_mm):
+        if not taken or position - positions_mm[taken[-1]] >= 0.9 * every_mm:
+            taken.append(z)
+    return taken
+
+
+def lesions_of(
+    model: LesionDetector,
+    scan: Scan,
+    spacing: PixelSpacing,
+    inputs: InputSettings,
+    settings: MergeSettings,
+    device: str = "cpu",
+) -> list[Track]:
+    """The lesions of a series, best first, in native pixels."""
+    return merge(boxes_on_slices(model, scan, inputs, device=device), scan.positions_mm, spacing, settings)
