@@ -117,6 +117,8 @@ class Received:
 
     sop_class_uid, sop_instance_uid: as stated beside it; empty where nothing was stated.
     source_ae: calling AE title; empty for an import. analyse: whether it came from a peer with `analyse = true`.
+    binding: whether the data set must be what was stated, as a C-STORE must; a file's meta information may lag
+    behind its data set, and only fills what is missing there.
     """
 
     data_set: bytes
@@ -125,6 +127,7 @@ class Received:
     sop_instance_uid: str
     source_ae: str = ""
     analyse: bool = False
+    binding: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,7 @@ def placed(received: Received) -> Identity:
         ("SOP Class UID", received.sop_class_uid, found.sop_class_uid),
         ("SOP Instance UID", received.sop_instance_uid, found.sop_instance_uid),
     ):
-        if stated and inside and stated != inside:
+        if received.binding and stated and inside and stated != inside:
             raise MismatchError(f"the {name} of the data set is not the one stated", stated=stated, inside=inside)
         if not (stated or inside):
             raise ContentError(f"there is no {name}")
