@@ -27,8 +27,8 @@ FRAME_OF_REFERENCE = STUDY + ".9"
 ROWS, COLUMNS = 48, 64
 SPACING = (0.8, 0.5)
 """Pixel Spacing: between rows, between columns."""
-OBLIQUE = (0.96, 0.0, -0.28, 0.084, 0.954, 0.288)
-"""Image Orientation of a plane tilted about two axes; unit vectors to the third digit."""
+OBLIQUE = (0.96, 0.0, -0.28, 0.084, 0.9539392, 0.288)
+"""Image Orientation of a plane tilted about two axes."""
 
 Point = tuple[float, float]
 Line = tuple[Point, Point]

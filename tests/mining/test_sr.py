@@ -1,0 +1,317 @@
+"""Any report is read by concept: the layouts that writers use, and what is left over."""
+
+import warnings
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from builders import (
+    AREA,
+    COMMENT,
+    COMPREHENSIVE_3D_SR,
+    DEVICE,
+    FINDING,
+    LENGTH,
+    LONG_AXIS,
+    LUNG,
+    NODULE,
+    SEG,
+    SHORT_AXIS,
+    SITE,
+    bidirectional,
+    code,
+    container,
+    graphic,
+    group,
+    image,
+    item,
+    measured_line,
+    num,
+    rectangle,
+    scoord,
+    sr,
+    text,
+    tid1500,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+from db.geometry import Axis, PixelSpacing, PointPx
+from db.measurement import ImageReference, Measurement, Rejected
+from mining.known_images import KnownImage, NoImages
+from mining.sr import read_sr
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+IMAGE = "1.2.3.4"
+LONG, SHORT = ((20.0, 10.0), (32.0, 26.0)), ((32.0, 16.0), (20.0, 19.5))
+
+
+class Anisotropic(NoImages):
+    """Every image is here, with rows 2 mm and columns 0.5 mm apart."""
+
+    def find(self, image: ImageReference) -> KnownImage | None:
+        return KnownImage(48, 64, PixelSpacing(2.0, 0.5))
+
+
+def read(ds: Dataset) -> tuple[list[Measurement], list[tuple[str, str]]]:
+    found = list(read_sr(ds))
+    rejected = [(r.source_item, r.reason_code) for r in found if isinstance(r, Rejected)]
+    return [m for m in found if isinstance(m, Measurement)], rejected
+
+
+def line(points: tuple[tuple[float, float], tuple[float, float]]) -> Axis:
+    return Axis(PointPx(*points[0]), PointPx(*points[1]))
+
+
+CODES = [
+    (LONG_AXIS, SHORT_AXIS),
+    (("G-A185", "SRT", "Long Axis"), ("G-A186", "SRT", "Short Axis")),
+    (("X1", "99VENDOR", "LONG AXIS"), ("X2", "99VENDOR", "short axis")),
+]
+
+
+@pytest.mark.parametrize("codes", CODES)
+def test_both_axes_are_found_by_any_of_their_codes(codes: tuple[tuple[str, str, str], tuple[str, str, str]]) -> None:
+    (found,), rejected = read(tid1500(bidirectional(IMAGE, LONG, SHORT, stated=(20.0, 12.5), codes=codes)))
+    assert not rejected
+    assert (found.long_axis, found.short_axis) == (line(LONG), line(SHORT))
+    assert (found.stated_long_axis_mm, found.stated_short_axis_mm, found.derived) == (20.0, 12.5, False)
+    assert found.image == ImageReference(IMAGE)
+
+
+def test_the_longer_axis_in_the_patient_is_the_long_one_with_its_own_statement() -> None:
+    across, down = ((10.0, 15.0), (30.0, 15.0)), ((20.0, 10.0), (20.0, 22.0))  # 10 mm and 24 mm
+    ds = tid1500(bidirectional(IMAGE, across, down, stated=(10.0, 24.0)))
+    (found,) = read_sr(ds, Anisotropic())
+    assert isinstance(found, Measurement)
+    assert (found.long_axis, found.stated_long_axis_mm) == (line(down), 24.0)
+    assert (found.short_axis, found.stated_short_axis_mm) == (line(across), 10.0)
+
+
+def test_what_is_said_of_a_lesion_comes_with_it() -> None:
+    said = [code(FINDING, NODULE), code(SITE, LUNG, "HAS CONCEPT MOD"), text(COMMENT, "TL1")]
+    (found,), _ = read(tid1500(bidirectional(IMAGE, LONG, SHORT, *said, tracking_uid="1.9"), reader="One^Reader"))
+    assert found.finding is not None and found.finding.value == "27925004"
+    assert found.site is not None and found.site.meaning == "Lung"
+    assert (found.comment, found.tracking_uid, found.reader) == ("TL1", "1.9", "One^Reader")
+    assert found.measured_at is not None and found.measured_at.isoformat() == "2026-03-02T09:30:00+00:00"
+
+
+def test_what_is_said_of_one_lesion_is_not_said_of_the_next() -> None:
+    first = bidirectional(IMAGE, LONG, SHORT, code(FINDING, NODULE), tracking_uid="1.9")
+    second = measured_line(LENGTH, ((1.0, 2.0), (9.0, 2.0)), IMAGE, 4.0)
+    found, _ = read(tid1500(first, group(second, tracking_uid="1.10", tracking_id="L2")))
+    assert [m.tracking_uid for m in found] == ["1.9", "1.10"]
+    assert [m.finding is None for m in found] == [False, True]
+
+
+def test_a_device_without_a_person_is_an_algorithm() -> None:
+    (found,), _ = read(sr(text(DEVICE, "OtherNet"), container(None, bidirectional(IMAGE, LONG, SHORT))))
+    assert found.by_algorithm == "OtherNet"
+
+
+def test_a_length_alone_is_a_long_axis_without_a_short_one() -> None:
+    (found,), _ = read(tid1500(group(measured_line(LENGTH, LONG, IMAGE, 2.0, "cm"), tracking_uid="1.9")))
+    assert (found.short_axis, found.stated_long_axis_mm) == (None, 20.0)
+
+
+@pytest.mark.parametrize(("value", "unit"), [(20.0, "1"), (None, "mm"), (300.0, "mm2"), ("abc", "mm")])
+def test_what_is_no_length_is_not_stated(value: float | str | None, unit: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = sr(num(LENGTH, None if value == "abc" else value, unit, scoord("POLYLINE", LONG, image(IMAGE))))
+        if value == "abc":
+            ds.ContentSequence[0] = num(LENGTH, 1.0, unit, scoord("POLYLINE", LONG, image(IMAGE)))
+            measured = ds.ContentSequence[0].MeasuredValueSequence[0]
+            del measured.NumericValue
+            measured.add_new(0x0040A30A, "LO", "abc")
+    (found,), _ = read(ds)
+    assert found.stated_long_axis_mm is None
+
+
+def test_two_unnamed_lines_that_cross_are_one_lesion() -> None:
+    flat = sr(*(measured_line(LENGTH, axis, IMAGE) for axis in (LONG, SHORT)), root=None)
+    (found,), _ = read(flat)
+    assert (found.long_axis, found.short_axis) == (line(LONG), line(SHORT))
+
+
+def test_a_drawing_below_a_text_is_paired_with_the_number_in_a_sibling() -> None:
+    drawn = container(
+        None, text(COMMENT, "lesion", scoord("POLYLINE", LONG, image(IMAGE), relationship="HAS PROPERTIES"))
+    )
+    named = num(("121206", "DCM", "Distance"), 19.9, "mm", code(FINDING, LONG_AXIS, "HAS CONCEPT MOD"))
+    (found,), rejected = read(sr(container(None, drawn, container(None, named))))
+    assert found.stated_long_axis_mm == 19.9
+    assert not rejected
+
+
+def test_flat_drawings_and_numbers_are_paired_in_their_order() -> None:
+    other = ((5.0, 5.0), (9.0, 5.0))
+    items = [
+        scoord("POLYLINE", LONG, image(IMAGE), relationship="CONTAINS"), num(LENGTH, 20.0, "mm"),
+        scoord("POLYLINE", other, image(IMAGE), relationship="CONTAINS"), num(LENGTH, 4.0, "mm"),
+    ]  # fmt: skip
+    found, rejected = read(sr(*items))
+    assert [m.stated_long_axis_mm for m in found] == [20.0, 4.0]
+    assert not rejected
+
+
+def test_a_number_that_names_its_drawing_by_reference_has_it() -> None:
+    drawn = scoord("POLYLINE", LONG, image(IMAGE), relationship="CONTAINS")
+    pointing = item("", None, relationship="INFERRED FROM", ReferencedContentItemIdentifier=[1, 1])
+    (found,), _ = read(sr(drawn, num(LONG_AXIS, 20.0, "mm", pointing), num(LENGTH, 3.0, "mm")))
+    assert found.stated_long_axis_mm == 20.0
+
+
+def test_a_box_around_drawn_axes_is_no_second_lesion() -> None:
+    ds = tid1500(
+        rectangle(IMAGE, (18.0, 8.0, 34.0, 28.0), "1.9"), bidirectional(IMAGE, LONG, SHORT, tracking_uid="1.10")
+    )
+    (found,), rejected = read(ds)
+    assert not found.derived
+    assert [reason for _, reason in rejected] == ["axes_are_drawn"]
+
+
+def test_a_box_alone_gives_derived_axes_and_its_own_extent() -> None:
+    (found,), _ = read(tid1500(rectangle(IMAGE, (18.0, 8.0, 34.0, 28.0))))
+    assert found.derived
+    assert (found.long_axis.length_px, found.short_axis and found.short_axis.length_px) == (20.0, 16.0)
+    assert (found.box.x1, found.box.y1, found.box.x2, found.box.y2) == (13.0, 3.0, 39.0, 33.0)
+
+
+def test_half_axes_of_an_ellipse_are_kept_as_stated_and_measured_by_geometry() -> None:
+    ellipse = scoord("ELLIPSE", [(10, 20), (30, 20), (20, 14), (20, 26)], image(IMAGE), relationship="CONTAINS")
+    (found,), _ = read(
+        tid1500(group(ellipse, num(LONG_AXIS, 10.0, "mm"), num(SHORT_AXIS, 6.0, "mm"), tracking_uid="1"))
+    )
+    assert (found.long_axis.length_px, found.stated_long_axis_mm, found.stated_short_axis_mm) == (20.0, 10.0, 6.0)
+    assert found.derived
+
+
+def test_a_contour_over_several_slices_is_measured_where_it_is_longest() -> None:
+    def contour(uid: str, size: float) -> Dataset:
+        ring = [(10, 10), (10 + size, 12), (8 + size, 20), (12, 22), (10, 10)]
+        return scoord("POLYLINE", ring, image(uid), relationship="CONTAINS")
+
+    (found,), rejected = read(tid1500(group(contour("1.1", 9), contour("1.2", 21), tracking_uid="1")))
+    assert found.image == ImageReference("1.2")
+    assert [reason for _, reason in rejected] == ["smaller_slice"]
+
+
+@pytest.mark.parametrize(
+    ("ds", "reason"),
+    [
+        (sr(num(LENGTH, 3.0, "mm", scoord("POINT", [(4, 5)], image(IMAGE)))), "no_extent"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("POLYLINE", [(4, 5), (4, 5)], image(IMAGE)))), "zero_length"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("POLYLINE", LONG))), "no_image_reference"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("SPIRAL", LONG, image(IMAGE)))), "unknown_graphic"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("POLYLINE", [(1, 1), (5, 9), (30, 2)], image(IMAGE)))), "open_polyline"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("POLYLINE", [(1, 1), (float("nan"), 9)], image(IMAGE)))), "bad_coordinates"),
+        (sr(num(LENGTH, 3.0, "mm", scoord("POLYLINE", LONG, image(IMAGE, frames=[2, 3])))), "ambiguous_image"),
+        (sr(num(("1", "99", "Angle"), 30.0, "deg", scoord("POLYLINE", LONG, image(IMAGE)))), "an_angle"),
+        (sr(num(LENGTH, 3.0, "mm")), "no_coordinates"),
+        (sr(num(AREA, 3.0, "mm2")), "not_a_length"),
+        (sr(container(None, image(IMAGE, sop_class_uid=SEG))), "segment_not_read"),
+        (sr(measured_line(SHORT_AXIS, SHORT, IMAGE, 3.0)), "short_axis_alone"),
+        (sr(), "no_measurement"),
+    ],
+)
+def test_all_else_is_rejected_with_a_reason(ds: Dataset, reason: str) -> None:
+    found, rejected = read(ds)
+    assert not found
+    assert [code for _, code in rejected] == [reason]
+
+
+@pytest.mark.slow
+def test_five_thousand_lines_are_read_in_seconds() -> None:
+    ds = tid1500(*(bidirectional(IMAGE, LONG, SHORT) for _ in range(2500)))
+    start = monotonic()
+    assert len(list(read_sr(ds))) == 2500
+    assert monotonic() - start < 10
+
+
+@pytest.mark.slow
+def test_thousands_of_unnamed_lines_in_one_container_are_read_in_seconds() -> None:
+    lines = [((0.0, float(n)), (9.0, float(n) + 0.5)) for n in range(3000)]
+    start = monotonic()
+    assert len(read(sr(*(measured_line(LENGTH, one, IMAGE) for one in lines)))[0]) == 3000
+    assert monotonic() - start < 10
+
+
+def test_a_document_of_highdicom_is_read() -> None:
+    path = SHARED / "ImagingDataCommons__highdicom" / "data__test_files__sr_document_with_multiple_groups.dcm"
+    if not path.is_file():
+        pytest.skip("../shared/data is not here")
+    found, rejected = read(dcmread(path))
+    nodule, aorta = found
+    assert (nodule.tracking_id, nodule.long_axis.length_px, nodule.stated_long_axis_mm) == (
+        "LungNodule0001",
+        20.0,
+        10.0,
+    )
+    assert (aorta.finding and aorta.finding.meaning, aorta.derived, aorta.reader) == ("Aorta", True, "Doe^John")
+    assert sorted(rejected) == [("1.7.1.3", "not_a_length"), ("1.7.4.5", "not_a_length"), ("1.7.4.6", "no_extent")]
+
+
+def test_a_document_of_dcmjs_is_read() -> None:
+    path = SHARED / "dcmjs-org__dcmjs" / "examples__data__structured_report.dcm"
+    if not path.is_file():
+        pytest.skip("../shared/data is not here")
+    found, rejected = read(dcmread(path))
+    assert [m.source.item for m in found] == ["1.5.2.3.1", "1.5.3.3.1", "1.5.4.3.1", "1.5.5.3.1", "1.5.6.3.1"]
+    assert (found[1].stated_long_axis_mm, found[1].stated_short_axis_mm) == (93.9, 47.0)
+    assert found[1].long_axis == Axis(PointPx(71.0, 328.5), PointPx(139.0, 396.5))
+    assert [m.derived for m in found] == [True, False, False, False, True]
+    assert rejected == [("1.5.1.4.1", "no_extent")]
+
+
+def everything(ds: Dataset) -> list[tuple[Dataset, int]]:
+    """Every element of every item, as (its data set, its tag)."""
+    waiting, found = [ds], []
+    while waiting:
+        part = waiting.pop()
+        for element in part:
+            found.append((part, int(element.tag)))
+            if element.VR == "SQ":
+                waiting.extend(element.value)
+    return found
+
+
+VRS = ["AE", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "OB", "PN", "SH", "SQ", "TM", "UC", "UI", "UN", "US", "UT"]
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10_000), st.sampled_from([*VRS, ""]), st.binary(max_size=24)), min_size=1, max_size=6
+    )
+)
+def test_no_change_of_a_report_makes_the_reader_raise(changes: list[tuple[int, str, bytes]]) -> None:
+    """Elements are taken away, or get other bytes of another kind, as a file would hold them: unread until asked for."""
+    ds = tid1500(
+        bidirectional(IMAGE, LONG, SHORT, code(FINDING, NODULE), tracking_uid="1.9", stated=(20.0, 12.0)),
+        rectangle(IMAGE, (40.0, 8.0, 50.0, 28.0)),
+        sop_class_uid=COMPREHENSIVE_3D_SR,
+    )
+    parts = everything(ds)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for place, vr, content in changes:
+            part, tag = parts[place % len(parts)]
+            if vr:
+                part[tag] = RawDataElement(BaseTag(tag), vr, len(content), content, 0, False, True)
+            elif tag in part:
+                del part[tag]
+        assert all(isinstance(found, Measurement | Rejected) for found in read_sr(ds))
+
+
+def test_a_graphic_of_a_presentation_state_is_no_content_item() -> None:
+    ds = sr()
+    ds.ContentSequence = [graphic("POLYLINE", LONG)]
+    found, rejected = read(ds)
+    assert not found and [code for _, code in rejected] == ["no_image_reference"]
