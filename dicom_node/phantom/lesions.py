@@ -20,7 +20,7 @@ GROWTH = (1.15, 1.6)
 """By how much a lesion's diameter grows until the follow-up."""
 
 LEAST_CONTRAST_HU = 25.0
-"""A lesion that differs less from what lies around it is not painted: nobody could find it."""
+"""What most of a lesion's surroundings must differ by; else it is not painted, for nobody could find it."""
 
 _GAP_MM = 14.0
 """Least distance between the borders of two lesions."""
@@ -58,7 +58,7 @@ KINDS = (
     LesionKind("splenic lesion", "spleen", (Tissue.SPLEEN,), (8, 24), (-70, -42), True, 0.85, 0.7),
     LesionKind("renal cyst", "kidney", (Tissue.KIDNEY,), (8, 36), (0, 14), False, 0.35, 1.2,
                roundness=(0.85, 1), rough=0.01),
-    LesionKind("renal mass", "kidney", (Tissue.KIDNEY,), (12, 45), (-80, -45), True, 0.4, 0.8, core_hu=-20),
+    LesionKind("renal mass", "kidney", (Tissue.KIDNEY,), (12, 45), (-80, -45), True, 0.6, 0.8, core_hu=-20),
     LesionKind("mediastinal lymph node", "mediastinum", (Tissue.MEDIASTINUM,), (8, 28), (45, 95), False, 0.85, 2.0,
                roundness=(0.55, 0.9)),
     LesionKind("abdominal lymph node", "abdomen", (Tissue.VISCERAL_FAT,), (9, 32), (50, 100), False, 1.0, 1.6,
@@ -133,7 +133,8 @@ def grow_lesions(canvas: Canvas, visit: Visit, phase: Phase, wanted: int) -> lis
 def _draw(rng: np.random.Generator, kind: LesionKind, number: int) -> _Plan:
     low, high = kind.long_mm
     long_mm = float(np.exp(rng.uniform(np.log(low), np.log(high))))  # small ones are commoner
-    radii = (1.0, float(rng.uniform(*kind.roundness)), float(rng.uniform(*kind.roundness)))
+    # Along z at least 0.75, so that a lesion is not seen on one slice alone.
+    radii = (1.0, float(rng.uniform(*kind.roundness)), float(rng.uniform(0.75, 1.0)))
     return _Plan(
         number=number,
         kind=kind,
@@ -191,42 +192,42 @@ class _Depths:
         fits &= (centres[:, 0] >= edge) & (centres[:, 0] <= grid.slices - 1 - edge)
         good = centres[fits]
         for at in good[rng.permutation(len(good))[:40]]:
-            place = grid.place_of(float(at[0]), float(at[1] * 2), float(at[2] * 2))
+            place = grid.place_of(at[0] + float(rng.uniform(-0.25, 0.25)), float(at[1] * 2), float(at[2] * 2))
             if all(np.linalg.norm(np.subtract(place, other)) > radius + r + _GAP_MM for other, r in taken):
                 return place
         return None
 
 
 def _paint(canvas: Canvas, plan: _Plan, centre: Place, grown: float) -> PlacedLesion | None:
-    radii = plan.radii_mm(grown)
-    reach = max(radii) * 1.3 + 2
+    """None, in both studies of the patient, where the grown lesion would not stand out."""
+    reach = max(plan.radii_mm(plan.growth)) * 1.5 + 2
     window = canvas.grid.window([c - reach for c in centre], [c + reach for c in centre])
     if window is None:
         return None
-    rho, angle = _ellipsoid(canvas, plan, centre, radii, window)
-    for order, (a, b) in enumerate(plan.dents, start=2):
-        rho = rho * (1 + a * np.cos(order * angle) + b * np.sin(order * angle))
-    depth = ((1 - rho) * min(radii)).astype(np.float32)
-    coverage = np.clip(depth / np.float32(2.0) + np.float32(0.5), 0, 1)
-    inside = coverage > 0.5
-    if not inside.any():
+    there = canvas.hu[window]
+    rho_grown = _distance(canvas, plan, centre, plan.radii_mm(plan.growth), window)
+    hu = plan.hu + (float(np.median(there[rho_grown < 1])) if plan.kind.relative else 0.0)
+    around = there[(rho_grown > 1.12) & (rho_grown < 1.45)]
+    if np.mean(np.abs(around - hu) >= LEAST_CONTRAST_HU) < 0.6:
         return None
-    hu = plan.hu + (float(np.median(canvas.hu[window][inside])) if plan.kind.relative else 0.0)
-    around = canvas.hu[window][(rho > 1.15) & (rho < 1.6)]
-    if abs(hu - float(np.median(around))) < LEAST_CONTRAST_HU:
-        return None
+    radii = plan.radii_mm(grown)
+    rho = _distance(canvas, plan, centre, radii, window)
+    depth = (1 - rho) * np.float32(min(radii))
     core = np.float32(plan.kind.core_hu if plan.long_mm * grown > 18 else 0.0)
     filling = (hu + core * np.clip((0.7 - rho) / 0.3, 0, 1)).astype(np.float32)
-    canvas.paint(depth, filling, Tissue.LESION, window, edge_mm=2.0)
+    coverage = canvas.paint(depth, filling, Tissue.LESION, window, edge_mm=2.0)
     return PlacedLesion(plan.number, plan.kind, centre, window, coverage)
 
 
-def _ellipsoid(canvas: Canvas, plan: _Plan, centre: Place, radii: Place, window: Window) -> tuple[Field, Field]:
-    """Distance from the centre in units of the radius, and the angle about z; turned about z, then tipped."""
+def _distance(canvas: Canvas, plan: _Plan, centre: Place, radii: Place, window: Window) -> Field:
+    """From the centre, 1 on the surface: an ellipsoid turned about z, then tipped, then dented."""
     x, y, z = canvas.grid.axes_mm(window)
     dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
     turn, tip = np.deg2rad(plan.turns_deg)
     u, v = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
     u, w = u * np.cos(tip) + dz * np.sin(tip), dz * np.cos(tip) - u * np.sin(tip)
     rho = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2 + (w / radii[2]) ** 2)
-    return rho.astype(np.float32), np.arctan2(v / radii[1], u / radii[0]).astype(np.float32)
+    angle = np.arctan2(v / radii[1], u / radii[0])
+    for order, (a, b) in enumerate(plan.dents, start=2):
+        rho = rho * (1 + a * np.cos(order * angle) + b * np.sin(order * angle))
+    return np.asarray(rho, dtype=np.float32)

@@ -59,7 +59,7 @@ def _image(pixels: np.ndarray, s: int, visit: Visit, physique: Physique, acquisi
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
     ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = str(_INTERCEPT), "1", "HU"
     ds.WindowCenter, ds.WindowWidth = ("-550", "1500") if acquisition.region.body_part == "CHEST" else ("50", "400")
-    ds.PixelData = pixels.tobytes()
+    ds.add_new("PixelData", "OW", pixels.tobytes())
     return ds
 
 

@@ -62,6 +62,8 @@ def dated(ds: Dataset, session: Session) -> Dataset:
     """The object with the session's own time instead of the clock's, and its file meta."""
     ds.SeriesDate = ds.InstanceCreationDate = session.read_at.strftime("%Y%m%d")
     ds.SeriesTime = ds.InstanceCreationTime = session.read_at.strftime("%H%M%S")
+    for equipment in ds.get("ContributingEquipmentSequence", []):  # the library signs with the clock's time
+        equipment.ContributionDateTime = session.read_at.strftime("%Y%m%d%H%M%S")
     ds.file_meta = file_meta_of(ds.SOPClassUID, ds.SOPInstanceUID)
     return ds
 
