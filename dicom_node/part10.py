@@ -142,11 +142,15 @@ def identify(data_set: bytes, transfer_syntax_uid: str) -> Identity:
 
 def _identify(data_set: bytes, transfer_syntax_uid: str) -> Identity:
     found: dict[int, str] = {}
+    first: int | None = None
     for tag, value_at, length in _elements(data_set, 0, transfer_syntax_uid):
+        first = tag if first is None else first
         if tag > SERIES_INSTANCE_UID:
             break
         if tag in WANTED and length != UNDEFINED:
             found[tag] = uid_text(data_set[value_at : value_at + length])
+    if first is None or first > SERIES_INSTANCE_UID:
+        raise ContentError("does not begin like a data set")
     return Identity(*(found.get(tag, "") for tag in WANTED))
 
 

@@ -91,7 +91,6 @@ def test_every_shared_object_is_imported_byte_for_byte_and_every_other_file_has_
     counts, refused = run(store, SHARED)
     files = [path for path in SHARED.rglob("*") if path.is_file()]
     assert counts.files == len(files)
-    assert counts.refused == len(refused) or len(refused) > 0
     data_sets = set()
     for path in files:
         content = path.read_bytes()

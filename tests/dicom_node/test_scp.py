@@ -1,0 +1,175 @@
+import gc
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from arriving import STUDY, associated, ct, new_store, receiving, with_meta
+from pydicom import dcmread
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+)
+from pynetdicom import evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
+from sqlalchemy import select
+
+from db.engine import Sessions, reading
+from db.models import Instance, Refusal, Study
+from dicom_node.scp import Sender, is_storage
+from dicom_node.store import Store
+
+PRIVATE = "1.2.826.0.1.3680043.10.99.1"
+CT_CONTEXT = (CTImageStorage, [ExplicitVRLittleEndian])
+
+
+@pytest.fixture
+def store(sessions: Sessions, tmp_path: Path) -> Store:
+    return new_store(sessions, tmp_path)
+
+
+def instances(store: Store) -> list[Instance]:
+    with reading(store.sessions) as session:
+        return list(session.scalars(select(Instance).order_by(Instance.instance_pk)))
+
+
+@pytest.mark.parametrize(
+    ("abstract_syntax", "storage"),
+    [
+        (CTImageStorage, True),
+        (PRIVATE, True),
+        ("1.2.840.10008.5.1.4.1.1.999.1", True),
+        ("1.2.840.10008.5.1.1.27", True),  # retired: Stored Print Storage
+        (Verification, False),
+        (StudyRootQueryRetrieveInformationModelFind, False),
+        (StorageCommitmentPushModel, False),
+        ("1.2.840.10008.5.1.1.9", False),  # Basic Grayscale Print Management
+    ],
+)
+def test_every_storage_class_is_one_and_nothing_else_is(abstract_syntax: str, storage: bool) -> None:
+    assert is_storage(abstract_syntax) is storage
+
+
+def test_an_echo_is_answered(store: Store) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [(Verification, [ImplicitVRLittleEndian])]) as assoc:
+        assert assoc.send_c_echo().Status == 0x0000
+
+
+def test_what_was_answered_with_success_is_on_disk_and_in_the_database(store: Store) -> None:
+    with receiving(store, Sender("PACS", analyse=True)) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
+        (row,) = instances(store)
+        assert dcmread(store.files.path(row.file_name)).PatientID == "P-17"
+    assert row.source_ae == "PACS"
+    with reading(store.sessions) as session:
+        assert session.get(Study, STUDY).analyse  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("sop_class", [PRIVATE, "1.2.840.10008.5.1.4.1.1.999.1"])
+def test_a_private_and_an_unknown_class_are_stored(store: Store, sop_class: str) -> None:
+    ds = with_meta(ct(SOPClassUID=sop_class))
+    contexts = [(sop_class, [ExplicitVRLittleEndian])]
+    with receiving(store) as receiver, associated(receiver.port, contexts) as assoc:
+        assert assoc.send_c_store(ds).Status == 0x0000
+    assert [row.sop_class_uid for row in instances(store)] == [sop_class]
+
+
+@pytest.mark.parametrize(
+    "transfer_syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, JPEGLSLossless, "1.2.826.0.1.3680043.9"]
+)
+def test_every_transfer_syntax_is_accepted(store: Store, transfer_syntax: str) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [(CTImageStorage, [transfer_syntax])]) as assoc:
+        assert [str(cx.transfer_syntax[0]) for cx in assoc.accepted_contexts] == [transfer_syntax]
+
+
+def test_what_is_no_storage_is_not_accepted(store: Store) -> None:
+    contexts = [CT_CONTEXT, (StudyRootQueryRetrieveInformationModelFind, [ImplicitVRLittleEndian])]
+    with receiving(store) as receiver, associated(receiver.port, contexts) as assoc:
+        assert [cx.abstract_syntax for cx in assoc.accepted_contexts] == [CTImageStorage]
+
+
+@pytest.mark.parametrize(("calling", "called", "diagnostic"), [("NOBODY", "NODE", 3), ("PACS", "OTHER", 7)])
+def test_a_wrong_ae_title_is_rejected_at_association(store: Store, calling: str, called: str, diagnostic: int) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT], calling, called) as assoc:
+        assert assoc.is_rejected
+        assert assoc.acceptor.primitive is not None
+        assert assoc.acceptor.primitive.diagnostic == diagnostic
+
+
+def test_the_same_instance_twice_is_success_twice_and_one_copy(store: Store) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        assert [assoc.send_c_store(with_meta(ct())).Status for _ in range(2)] == [0x0000, 0x0000]
+    assert len(instances(store)) == 1
+
+
+def test_too_little_space_is_answered_with_out_of_resources(sessions: Sessions, tmp_path: Path) -> None:
+    store = new_store(sessions, tmp_path, min_free_bytes=1 << 62)
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        assert assoc.send_c_store(with_meta(ct())).Status == 0xA700
+    assert instances(store) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "status"),
+    [
+        (lambda data: data.replace(ct().SOPInstanceUID.encode(), ct(9).SOPInstanceUID.encode(), 1), 0xA900),
+        (lambda data: b"\xff" * 200, 0xC000),
+    ],
+)
+def test_what_cannot_be_taken_has_its_status_and_is_listed(store: Store, damage: object, status: int) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        # Between the SCU's encoding and the network: the message's data set is damaged as it leaves.
+        assoc.bind(evt.EVT_DIMSE_SENT, _damage_data_set, [damage])
+        assert assoc.send_c_store(with_meta(ct())).Status == status
+        assoc.unbind(evt.EVT_DIMSE_SENT, _damage_data_set)
+        assert assoc.send_c_store(with_meta(ct(2))).Status == 0x0000
+    assert [row.sop_instance_uid for row in instances(store)] == [ct(2).SOPInstanceUID]
+    with reading(store.sessions) as session:
+        assert session.scalars(select(Refusal)).one().sop_instance_uid == ct().SOPInstanceUID
+
+
+def _damage_data_set(event: evt.Event, damage: object) -> None:
+    data_set = event.message.data_set
+    damaged = damage(data_set.getvalue())  # type: ignore[operator]
+    data_set.seek(0)
+    data_set.truncate()
+    data_set.write(damaged)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_peer_that_goes_away_in_the_middle_leaves_nothing_and_the_next_is_served(store: Store) -> None:
+    aborted = threading.Event()
+    with receiving(store) as receiver:
+        receiver._server.bind(evt.EVT_ABORTED, lambda event: aborted.set())
+        receiver._server.bind(evt.EVT_CONN_CLOSE, lambda event: aborted.set())
+        with associated(receiver.port, [CT_CONTEXT]) as assoc:
+            connection = assoc.dul.socket.socket  # type: ignore[union-attr]
+            assert isinstance(connection, socket.socket)
+            # A P-DATA-TF that announces 4,000 bytes and brings 10.
+            connection.sendall(b"\x04\x00\x00\x00\x0f\xa0" + bytes(10))
+            connection.shutdown(socket.SHUT_RDWR)
+        assert aborted.wait(20)
+        with associated(receiver.port, [CT_CONTEXT]) as assoc:
+            assert assoc.send_c_store(with_meta(ct(2))).Status == 0x0000
+    assert [row.sop_instance_uid for row in instances(store)] == [ct(2).SOPInstanceUID]
+    connection.close()
+    gc.collect()  # pynetdicom leaves the socket of a broken connection to the garbage collector
+
+
+def test_stopping_lets_an_open_association_end(store: Store) -> None:
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        stopping = threading.Thread(target=receiver.stop, kwargs={"drain_s": 20})
+        stopping.start()
+        assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
+        assoc.release()
+        stopping.join(20)
+        assert not stopping.is_alive()
+        receiver.stop = lambda drain_s: None  # type: ignore[method-assign]  # it has stopped
+    assert len(instances(store)) == 1
