@@ -46,6 +46,10 @@ MM = Code("mm", "UCUM", "millimeter")
 MM2 = Code("mm2", "UCUM", "square millimeter")
 PERCENT = Code("%", "UCUM", "percent")
 
+MEASUREMENTS_TITLE = Code("126000", "DCM", "Imaging Measurement Report")
+TEXT_TITLE = Code("126001", "DCM", "Oncology Measurement Report")
+"""OHIF shows this one as text; under the other title it looks for drawings, and stays black where there are none."""
+
 NOTHING_FOUND = f"No lesion found above the operating point ({RESEARCH_ONLY})"
 
 
@@ -65,7 +69,9 @@ def measurement_report(detections: Sequence[Detection], context: Context) -> Dat
         groups.append(_rectangle_group(number, detection, header, context))
         groups.append(_axes_group(number, detection, header, context))
     shown = dict.fromkeys(sources.place[detection.image.sop_instance_uid] for detection in detections)
-    return _document(_content(groups, [sources.headers[index] for index in shown], context), sources, context)
+    return _document(
+        _content(MEASUREMENTS_TITLE, groups, [sources.headers[index] for index in shown], context), sources, context
+    )
 
 
 def failure_report(reason: str, context: Context) -> Dataset:
@@ -158,7 +164,7 @@ def _without_lesions(context: Context, statement: str, finding: Code | None) -> 
         coded = hd.sr.CodeContentItem(name=concept(FINDING), value=concept(finding), relationship_type=contains)
         evaluations.insert(0, coded)
     middle = sources.headers[len(sources.headers) // 2]
-    content = _content([], [middle], context)
+    content = _content(TEXT_TITLE, [], [middle], context)
     content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, evaluations))
     return _document(content, sources, context)
 
@@ -172,13 +178,11 @@ def _container(code: Code, content: Sequence[hd.sr.ContentItem]) -> hd.sr.Contai
 
 
 def _content(
-    groups: Sequence[hd.sr.ContentItem], shown: Sequence[Dataset], context: Context
+    title: Code, groups: Sequence[hd.sr.ContentItem], shown: Sequence[Dataset], context: Context
 ) -> hd.sr.ContainerContentItem:
-    """The root container of TID 1500, rows 1 to 6."""
+    """The root container of TID 1500, rows 1 to 6; the title is of CID 7021."""
     model = context.model
-    root = hd.sr.ContainerContentItem(
-        name=concept(Code("126000", "DCM", "Imaging Measurement Report")), template_id="1500"
-    )
+    root = hd.sr.ContainerContentItem(name=concept(title), template_id="1500")
     root.ContentSequence = hd.sr.ContentSequence()
     root.ContentSequence.extend(
         hd.sr.LanguageOfContentItemAndDescendants(concept(Code("en-US", "RFC5646", "English (United States)")))

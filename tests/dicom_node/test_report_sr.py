@@ -230,6 +230,18 @@ def test_a_report_without_lesions_has_no_group_but_says_why(report: Dataset, sai
     assert len(study.ReferencedSeriesSequence[0].ReferencedSOPSequence) == 9
 
 
+def test_a_report_without_lesions_has_the_title_that_the_viewer_shows_as_text() -> None:
+    titles = [
+        report.ConceptNameCodeSequence[0].CodeValue
+        for report in (
+            measurement_report([lesion()], context()),
+            measurement_report([], context()),
+            failure_report("no memory", context()),
+        )
+    ]
+    assert titles == ["126000", "126001", "126001"]
+
+
 def test_only_a_search_that_found_nothing_is_coded_as_such() -> None:
     none_found, failed = measurement_report([], context()), failure_report("no memory", context())
     assert children(children(none_found, "C0034375")[0], "121071")[0].ConceptCodeSequence[0].CodeValue == "373572006"
