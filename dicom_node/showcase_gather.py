@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pydicom
 from sqlalchemy import func, select
@@ -109,10 +110,18 @@ def category_lines(session: Session) -> tuple[tuple[str, int, float | None], ...
     return tuple((line.name, line.members, line.stability) for line in categories.list_categories(session))
 
 
-def compared(
-    session: Session, files: FileStore, truths: Truths, limit: int = 8
-) -> tuple[tuple[Scene, ...], int, int, int]:
-    """Detections beside the truth: scenes, lesions found, lesions present, false alarms; of reported detections.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The reported detections beside the truth, as `DemoFacts` counts them."""
+
+    scenes: tuple[Scene, ...]
+    found: int
+    present: int
+    false_positives: int
+
+
+def compared(session: Session, files: FileStore, truths: Truths, limit: int = 8) -> Comparison:
+    """The reported detections of the analysed studies beside what is really there.
 
     A lesion is found if a detection's box on its key image has an IoU of HIT_IOU with the lesion's box there. Studies
     that were not analysed count for nothing. Half of the scenes at most are found lesions while there are others.
