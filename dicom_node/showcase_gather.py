@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db import categories
 from db.files import FileStore
 from db.geometry import BoxPx, PixelSpacing
-from db.models import Image, Instance, LesionRow, Rejection, SourceObject, Study
+from db.models import Image, Instance, LesionRow, Rejection, Study
 from db.outcomes import Analysis, Delivery, DetectionRow, Model, Result
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase_facts import Delivered, Scene, Shape, Step, TreeItem
@@ -51,7 +51,7 @@ def steps(session: Session) -> tuple[Step, ...]:
             "harvest",
             _count(session, LesionRow),
             "lesions",
-            f"of {_count(session, SourceObject)} reports, {_count(session, Rejection)} rejected",
+            f"{_count(session, Rejection)} rejected",
         ),
         Step("categorise", len(categories.list_categories(session)), "categories"),
         Step("train", _count(session, Model), "model" if _count(session, Model) == 1 else "models"),
