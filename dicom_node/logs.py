@@ -34,5 +34,6 @@ def configure(as_json: bool = False, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # we say what went wrong, with the peer's name
     for name in OURS:
         logging.getLogger(name).setLevel(level)

@@ -6,6 +6,7 @@ UIDs and times come from the analysis, so that the step may run twice and makes 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from io import BytesIO
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from db import analyses, deliveries, results, studies
 from db.detection import Detection
 from db.engine import reading
+from db.errors import ContentError
 from db.files import name_part
 from db.outcomes import Analysis, Result
 from db.uids import uid_from
@@ -41,14 +43,12 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
         if analysis is None:
             return "no analysis of this revision"
         found = analyses.detections_of(session, analysis.analysis_id, node.files)
-        paths = [
-            node.files.path(instance.file_name)
-            for instance in studies.current_instances(session, study_instance_uid)
-            if instance.series_instance_uid == analysis.series_instance_uid
-        ]
+        stored = studies.current_instances(session, study_instance_uid)
+        series = analysis.series_instance_uid or _largest_ct(stored)
+        paths = [node.files.path(each.file_name) for each in stored if each.series_instance_uid == series]
         earlier = results.current_results(session, study_instance_uid)
     wanted = _wanted(node.config.peers, analysis, bool(earlier))
-    built = _build(node, analysis, found, paths, wanted, earlier) if wanted else []
+    built = _build(node, analysis, found, paths, wanted, earlier) if wanted and paths else []
     with node.sessions.begin() as session:
         for result, dataset in built:
             _enter(session, result, header_sha256(dataset), earlier)
@@ -59,6 +59,12 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
         studies.mark_analysed(session, study_instance_uid, revision)
     log.info("reported study=%s state=%s objects=%d", study_instance_uid, analysis.state, len(built))
     return f"{analysis.state}, {len(built)} objects"
+
+
+def _largest_ct(stored: Sequence[studies.StoredInstance]) -> str:
+    """The series that the report of a failure speaks of; empty if the study has no CT."""
+    sizes = Counter(each.series_instance_uid for each in stored if each.modality == "CT")
+    return max(sizes, key=lambda uid: (sizes[uid], uid), default="")
 
 
 def _concerns(peer: Peer, analysis: Analysis, earlier: Sequence[Result]) -> bool:
@@ -118,8 +124,14 @@ def _build(
 
 
 def _headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
-    """The images' headers in the order in which detections count slices."""
-    slices = sort_slices(read_headers(paths))
+    """The images' headers in the order in which detections count slices.
+
+    A series whose slices cannot be sorted has no detections, so the report of that failure may take any order.
+    """
+    try:
+        slices = sort_slices(read_headers(paths))
+    except ContentError:
+        return tuple(dcmread(path, stop_before_pixels=True) for path in paths)
     headers = {path: dcmread(path, stop_before_pixels=True) for path in paths}
     return tuple(headers[path] for path in dict.fromkeys(header.path for header in slices))
 

@@ -122,7 +122,7 @@ def end_with_parent(stop: Callable[[], None]) -> None:
     """In a supervised role: when the parent is gone, stop; at the latest 3 s later the process is gone, too."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # not sys.stdin: its lock would be held when the process ends
             pass
         threading.Timer(3.0, os._exit, (75,)).start()
         stop()

@@ -19,19 +19,32 @@ from db.errors import NodeError
 PARENT_GONE = 75
 """Exit status after the parent's death (EX_TEMPFAIL: the same order may be given again)."""
 
+STDIN = 0
+
 Progress = Callable[..., None]
 """`progress(step, done, total, **figures)`: how far a long function has come."""
 
 
 def read_order() -> dict[str, Any]:
     """The order from stdin; from now on the process ends when the parent does."""
-    order: dict[str, Any] = json.loads(sys.stdin.readline())
+    order: dict[str, Any] = json.loads(_first_line())
     threading.Thread(target=_exit_with_parent, name="parent-watch", daemon=True).start()
     return order
 
 
+def _first_line() -> bytes:
+    """Unbuffered: a thread that waits inside sys.stdin would hold its lock when the process ends."""
+    line = b""
+    while not line.endswith(b"\n"):
+        more = os.read(STDIN, 65536)
+        if not more:
+            break
+        line += more
+    return line
+
+
 def _exit_with_parent() -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(STDIN, 1):
         pass
     os._exit(PARENT_GONE)
 
