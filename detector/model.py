@@ -175,10 +175,8 @@ class LesionDetector(GeneralizedRCNN):
 
 def build(settings: NetworkSettings, pretrained: dict[str, Tensor] | None = None) -> LesionDetector:
     """The network with the body's pretrained weights, or with chance."""
-    trunk: Lite0Trunk | ResNet18Trunk
-    if settings.body == "lite0":
-        trunk = Lite0Trunk(settings.channels, pretrained)
-    else:
-        trunk = ResNet18Trunk(settings.channels)
+    trunk: Lite0Trunk | ResNet18Trunk = (
+        Lite0Trunk(settings.channels, pretrained) if settings.body == "lite0" else ResNet18Trunk(settings.channels)
+    )
     body = Body(trunk, trunk.widths, settings.pyramid)
     return LesionDetector(body, settings).to(memory_format=torch.channels_last)

@@ -38,12 +38,13 @@ class TrainSettings:
     max_steps: int | None = None
     """The end in steps, where the clock must not decide."""
     seed: int = 0
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     warm_up: float = 0.05
     """The part of the budget in which the learning rate rises; then it falls as a cosine."""
-    look_again_at: tuple[float, ...] = (0.4,)
-    """The parts of the budget after which the training scans are looked at for what nobody marked."""
+    look_again_at: tuple[float, ...] = ()
+    """The parts of the budget after which the training scans are looked at for what nobody marked; none by default:
+    one look at 0.4 of 400 steps gained nothing on phantoms (0.67 with and without, at 4 false positives a scan)."""
     save_every_s: float = 30.0
     batch: BatchSettings = field(default_factory=BatchSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -149,3 +150,10 @@ def with_findings(scans: Sequence[tuple[TrainingScan, PixelSpacing]], state: che
         replace(scan, found=tuple(Found(*one) for one in found), suspicious=tuple(Found(*one) for one in suspicious))
         for (scan, _), found, suspicious in zip(scans, state.found, state.suspicious, strict=True)
     ]
+
+
+if __name__ == "__main__":
+    from detector.candidate import work
+    from mining import child
+
+    child.run(work)

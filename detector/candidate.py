@@ -1,0 +1,251 @@
+"""One training from rows to a registered candidate: snapshot, train, judge, gate, keep. Shell.
+
+`python -m detector.train` runs it. The same order again goes on where it was stopped, and ends with the same model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from db import registry
+from db.engine import Sessions, open_sessions, reading, utc_now
+from db.errors import TrainingError
+from detector.cache import CachedScan
+from detector.dataset import (
+    Classes,
+    Truth,
+    classes_of,
+    known_scans,
+    label_generation,
+    load_scans,
+    marked_scans,
+    training_set_id,
+    truths,
+)
+from detector.detect import device_of
+from detector.evaluate import evaluate, figures
+from detector.froc import ScanResult, operating_curve
+from detector.gate import GateSettings, Verdict, decide
+from detector.merge import MergeSettings
+from detector.model import LesionDetector, NetworkSettings, build
+from detector.model_files import LoadedModel, card_bytes, card_of, load_model, names_of, weights_bytes
+from detector.prepare import InputSettings
+from detector.train import TrainSettings, train
+from mining import child
+from mining.body import lite0_weights
+from mining.data_folder import DataFolder
+
+log = logging.getLogger(__name__)
+
+CPU_BUDGET_S = 600.0
+GPU_BUDGET_S = 4 * 3600.0
+CACHE = Path("cache") / "volumes"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a training needs to know. budget_s: None takes the default of the device."""
+
+    budget_s: float | None
+    seed: int
+    device: str
+    body: str
+    run_dir: str
+    gate_margin: float = 0.05
+    gate_min_lesions: int = 20
+    max_steps: int | None = None
+
+
+def make_candidate(sessions: Sessions, files: DataFolder, order: Order, progress: child.Progress) -> dict[str, Any]:
+    """Train on what is known now and register the model; the gate promotes it or says why not.
+
+    Raises TrainingError if there is no marked lesion to learn from or the training diverges.
+    """
+    device = device_of(order.device)
+    with reading(sessions) as session:
+        rows, generation, incumbent = truths(session), label_generation(session), registry.promoted(session)
+    set_id = training_set_id(rows)
+    classes = classes_of(rows)
+    inputs = InputSettings(pixel_mm=pixel_size_mm(rows))
+    cache = files.data_dir / CACHE
+    with reading(sessions) as session:
+        scans = load_scans(session, rows, files, inputs, cache, progress)
+    network = _trained(rows, scans, classes, inputs, order, set_id, device, progress)
+    judged = {
+        split: evaluate(network, known_scans(_of(rows, split), scans), inputs, MergeSettings(), progress, device)
+        for split in ("val", "test")
+    }
+    before = None
+    if incumbent is not None:
+        old = load_model(incumbent.card, incumbent.weights_sha256, files, device)
+        before = _judge(sessions, files, rows, old, "test", progress)
+    verdict = decide(
+        judged["test"],
+        before,
+        GateSettings(order.gate_margin, order.gate_min_lesions),
+        incumbent.model_id if incumbent else "",
+    )
+    content = weights_bytes(network)
+    card = card_of(network, inputs, MergeSettings(), classes.names, operating_curve(judged["val"])) | {
+        "classes_by_category_id": list(classes.ids),
+        "training_set_id": set_id,
+        "label_generation": generation,
+        "lesions": {split: len(_of(rows, split)) for split in ("train", "val", "test")},
+        "frozen_set": figures(judged["test"]),
+        "validation": figures(judged["val"]),
+        "seed": order.seed,
+        "body_weights": "ImageNet (extra 'weights')" if network.settings.freeze_norm else "none: trained from chance",
+        "notes": _notes(judged),
+    }
+    return _keep(sessions, files, content, card, rows, set_id, generation, verdict)
+
+
+def _trained(
+    rows: Sequence[Truth],
+    scans: dict[str, CachedScan],
+    classes: Classes,
+    inputs: InputSettings,
+    order: Order,
+    set_id: str,
+    device: str,
+    progress: child.Progress,
+) -> LesionDetector:
+    marked = marked_scans(_of(rows, "train"), scans, classes)
+    pretrained = None if order.body == "resnet18" else lite0_weights()
+    if order.body == "lite0" and pretrained is None:
+        raise TrainingError("body = lite0 needs the extra 'weights'")
+    torch.manual_seed(order.seed)
+    settings = NetworkSettings(
+        body="resnet18" if pretrained is None else "lite0",
+        channels=inputs.channels,
+        classes=len(classes.ids) + 1,
+        freeze_norm=pretrained is not None,
+    )
+    network = build(settings, pretrained).to(torch.device(device))
+    run_dir = Path(order.run_dir)
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    budget = order.budget_s or (GPU_BUDGET_S if device == "cuda" else CPU_BUDGET_S)
+    train(
+        network,
+        [(scan, cached.spacing) for scan, cached in marked],
+        inputs,
+        TrainSettings(budget_s=budget, seed=order.seed, max_steps=order.max_steps),
+        run_dir,
+        f"{set_id} {settings}",
+        progress,
+        device,
+    )
+    return network
+
+
+def _judge(
+    sessions: Sessions,
+    files: DataFolder,
+    rows: Sequence[Truth],
+    model: LoadedModel,
+    split: str,
+    progress: child.Progress,
+) -> list[ScanResult]:
+    """A registered model on one split, with the input it was made for."""
+    members = _of(rows, split)
+    with reading(sessions) as session:
+        scans = load_scans(session, members, files, model.inputs, files.data_dir / CACHE, progress)
+    return evaluate(model.network, known_scans(members, scans), model.inputs, model.merging, progress, model.device)
+
+
+def evaluate_model(
+    sessions: Sessions, files: DataFolder, model_id: str, device: str, progress: child.Progress
+) -> dict[str, Any]:
+    """A registered model's figures on the frozen set as it is now. Raises RequestError for an unknown model."""
+    with reading(sessions) as session:
+        rows, row = truths(session), registry.get(session, model_id)
+    model = load_model(row.card, row.weights_sha256, files, device_of(device))
+    return figures(_judge(sessions, files, rows, model, "test", progress))
+
+
+def _keep(
+    sessions: Sessions,
+    files: DataFolder,
+    content: bytes,
+    card: dict[str, Any],
+    rows: Sequence[Truth],
+    set_id: str,
+    generation: int | None,
+    verdict: Verdict,
+) -> dict[str, Any]:
+    """Files first; then the snapshot, the model and its promotion in one transaction."""
+    digest = hashlib.sha256(content).hexdigest()
+    weights_name, card_name = names_of(digest)
+    files.write(weights_name, content)
+    files.write(card_name, card_bytes(card))
+    measured = card["frozen_set"]["sensitivity"]
+    froc = {at: one["value"] for at, one in measured.items()} if measured else {}
+    members = [registry.Member(row.lesion_id, row.split, row.category_id) for row in rows]
+    now = utc_now()
+    with sessions.begin() as session:
+        registry.keep_training_set(session, set_id, members, generation, now)
+        model = registry.register(
+            session,
+            weights_sha256=digest,
+            weights_name=weights_name,
+            training_set_id=set_id,
+            label_generation=generation,
+            card=card,
+            froc=froc,
+            gate=verdict.as_json(),
+            git_commit=git_commit(),
+            now=now,
+        )
+        if verdict.promote and model.state == registry.CANDIDATE:
+            registry.promote(session, model.model_id, registry.GATE, now)
+    log.info("model=%s %s", model.model_id, verdict.sentence)
+    return {"model_id": model.model_id, "froc": froc, "gate": verdict.sentence, "promoted": verdict.promote}
+
+
+def pixel_size_mm(rows: Sequence[Truth]) -> float:
+    """The network's pixel: that of the training images, within 0.8 mm (the paper's) and 1.5."""
+    spacings = [row.spacing_mm for row in rows if row.split == "train" and row.spacing_mm > 0]
+    return round(min(max(median(spacings), 0.8), 1.5), 2) if spacings else 0.8
+
+
+def _of(rows: Sequence[Truth], split: str) -> list[Truth]:
+    return [row for row in rows if row.split == split]
+
+
+def _notes(judged: dict[str, list[ScanResult]]) -> list[str]:
+    empty = {"test": "The frozen set is empty: nothing is known of this model's sensitivity.",
+             "val": "The validation set is empty: the operating point is a guess."}  # fmt: skip
+    return [note for split, note in empty.items() if not judged[split]]
+
+
+def git_commit() -> str:
+    """The commit of the code that trains; empty outside a checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:  # no git on this machine
+        return ""
+    return found.stdout.strip()
+
+
+def work(order: dict[str, Any]) -> dict[str, Any]:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    torch.set_num_threads(os.cpu_count() or 1)
+    wanted = replace(
+        Order(order.get("budget_s"), order["seed"], order["device"], order["body"], order["run_dir"]),
+        **{name: order[name] for name in ("gate_margin", "gate_min_lesions", "max_steps") if name in order},
+    )
+    return make_candidate(
+        open_sessions(order["database_url"]), DataFolder(Path(order["data_dir"])), wanted, child.report
+    )
