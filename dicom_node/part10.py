@@ -37,6 +37,8 @@ LONG_LENGTH_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"
 """VRs whose length takes 32 bits behind two reserved bytes (PS3.5 Table 7.1-1)."""
 
 _MAX_HEADER_BYTES = 64 << 20
+_LAST_GROUP = 0x7FE0
+"""Pixel Data; nothing but padding stands behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +144,22 @@ def identify(data_set: bytes, transfer_syntax_uid: str) -> Identity:
 
 def _identify(data_set: bytes, transfer_syntax_uid: str) -> Identity:
     found: dict[int, str] = {}
-    first: int | None = None
-    for tag, value_at, length in _elements(data_set, 0, transfer_syntax_uid):
-        first = tag if first is None else first
-        if tag > SERIES_INSTANCE_UID:
+    elements = _elements(data_set, 0, transfer_syntax_uid)
+    for number, (tag, value_at, length) in enumerate(elements):
+        whole = length == UNDEFINED or value_at + length <= len(data_set)
+        if number == 0 and (tag >> 16 > _LAST_GROUP or not whole):
             break
+        if tag > SERIES_INSTANCE_UID:
+            return _identity(found)
         if tag in WANTED and length != UNDEFINED:
             found[tag] = uid_text(data_set[value_at : value_at + length])
-    if first is None or first > SERIES_INSTANCE_UID:
-        raise ContentError("does not begin like a data set")
+    else:
+        if data_set:
+            return _identity(found)
+    raise ContentError("does not begin like a data set")
+
+
+def _identity(found: dict[int, str]) -> Identity:
     return Identity(*(found.get(tag, "") for tag in WANTED))
 
 

@@ -1,7 +1,9 @@
 import gc
 import socket
 import threading
+from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 from arriving import STUDY, associated, ct, new_store, receiving, with_meta
@@ -23,7 +25,7 @@ from sqlalchemy import select
 
 from db.engine import Sessions, reading
 from db.models import Instance, Refusal, Study
-from dicom_node.scp import Sender, is_storage
+from dicom_node.scp import Receiver, ReceiveSettings, Sender, is_storage
 from dicom_node.store import Store
 
 PRIVATE = "1.2.826.0.1.3680043.10.99.1"
@@ -136,7 +138,7 @@ def test_what_cannot_be_taken_has_its_status_and_is_listed(store: Store, damage:
 
 
 def _damage_data_set(event: evt.Event, damage: object) -> None:
-    data_set = event.message.data_set
+    data_set = cast(BytesIO, event.message.data_set)
     damaged = damage(data_set.getvalue())  # type: ignore[operator]
     data_set.seek(0)
     data_set.truncate()
@@ -164,12 +166,12 @@ def test_a_peer_that_goes_away_in_the_middle_leaves_nothing_and_the_next_is_serv
 
 
 def test_stopping_lets_an_open_association_end(store: Store) -> None:
-    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+    receiver = Receiver(ReceiveSettings("NODE", "127.0.0.1", 0, [Sender("PACS")]), store)
+    with associated(receiver.port, [CT_CONTEXT]) as assoc:
         stopping = threading.Thread(target=receiver.stop, kwargs={"drain_s": 20})
         stopping.start()
         assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
         assoc.release()
         stopping.join(20)
         assert not stopping.is_alive()
-        receiver.stop = lambda drain_s: None  # type: ignore[method-assign]  # it has stopped
     assert len(instances(store)) == 1
