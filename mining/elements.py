@@ -5,12 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from math import isfinite
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as ItemSequence
+from pydicom.tag import BaseTag
 
 from db.codes import Code
 
@@ -20,17 +24,39 @@ MAX_TEXT = 4000
 MAX_NUMBER = 1e7
 """No pixel, millimetre or stated value is larger; what is, would only overflow later."""
 
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError, struct.error)
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    struct.error,
+    EOFError,
+    BytesLengthException,
+    OSError,
+)
 """What pydicom raises when the bytes of an element do not fit its VR; it converts them only now, on access."""
 
 
 def value_of(ds: Dataset, keyword: str) -> Any:
     """The value of one element; None where it is absent, empty or unreadable."""
+    tag = _tag(keyword)
+    if tag not in ds:
+        return None
     try:
-        value = ds.get(keyword)
+        value = ds[tag].value
     except UNREADABLE:
         return None
     return None if value is None or value == "" else value
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"{keyword} is no keyword of the DICOM dictionary")
+    return BaseTag(tag)
 
 
 def first_of(ds: Dataset, keyword: str) -> Any:

@@ -160,22 +160,23 @@ def _read_foreign(
 def _read(uid: str, study_instance_uid: str, reader: SourceReader, path: Path, images: KnownImages) -> _Reading:
     """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
     reading = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
-            ds = dcmread(path, stop_before_pixels=True)
-            reading.source = _facts(reading.source, ds)
-            for found in reader.read(ds, images):
-                if isinstance(found, Measurement):
-                    reading.measurements.append(found)
-                else:
-                    reading.rejected.append(found)
-    except (SQLAlchemyError, OSError):
-        raise  # ours to mend, and then the object is read again
-    except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
-        reading.measurements.clear()
-        reading.rejected = [_failure(uid, error)]
-        log.warning("reader failed sop_instance=%s kind=%s error=%s", uid, reader.kind, type(error).__name__)
+    with path.open("rb") as stream:  # a lost file is ours to mend, and then the object is read again
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
+                ds = dcmread(stream, stop_before_pixels=True)
+                reading.source = _facts(reading.source, ds)
+                for found in reader.read(ds, images):
+                    if isinstance(found, Measurement):
+                        reading.measurements.append(found)
+                    else:
+                        reading.rejected.append(found)
+        except SQLAlchemyError:
+            raise  # the database failed, not the object
+        except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
+            reading.measurements.clear()
+            reading.rejected = [_failure(uid, error)]
+            log.warning("reader failed sop_instance=%s kind=%s error=%s", uid, reader.kind, type(error).__name__)
     return reading
 
 

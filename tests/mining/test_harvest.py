@@ -372,6 +372,15 @@ def test_a_lost_file_stops_the_harvest_instead_of_losing_its_rows(node: Node) ->
         node.harvest()
 
 
+def test_a_file_that_is_no_dicom_costs_one_object(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1"), report("1.5.2", reader="Reader^Two"))
+    whole = node.files.path("1.5.1.dcm").read_bytes()
+    node.files.path("1.5.1.dcm").write_bytes(whole[: len(whole) // 2])
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.2"]
+    assert set(node.session.scalars(select(Rejection.source_sop_instance_uid))) == {"1.5.1"}
+
+
 def test_an_sr_class_newer_than_the_table_is_read_as_any_sr() -> None:
     assert reader_for("1.2.840.10008.5.1.4.1.1.88.99") is READERS["1.2.840.10008.5.1.4.1.1.88.33"]
     assert reader_for(CT) is None

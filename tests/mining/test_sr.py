@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import pytest
 from builders import (
@@ -227,19 +227,19 @@ def test_all_else_is_rejected_with_a_reason(ds: Dataset, reason: str) -> None:
 
 
 @pytest.mark.slow
-def test_five_thousand_lines_are_read_in_seconds() -> None:
+def test_a_report_of_five_thousand_lines_is_read_in_seconds() -> None:
     ds = tid1500(*(bidirectional(IMAGE, LONG, SHORT) for _ in range(2500)))
-    start = monotonic()
+    start = process_time()
     assert len(list(read_sr(ds))) == 2500
-    assert monotonic() - start < 10
+    assert process_time() - start < 10
 
 
 @pytest.mark.slow
 def test_thousands_of_unnamed_lines_in_one_container_are_read_in_seconds() -> None:
     lines = [((0.0, float(n)), (9.0, float(n) + 0.5)) for n in range(3000)]
-    start = monotonic()
+    start = process_time()
     assert len(read(sr(*(measured_line(LENGTH, one, IMAGE) for one in lines)))[0]) == 3000
-    assert monotonic() - start < 10
+    assert process_time() - start < 10
 
 
 def test_a_document_of_highdicom_is_read() -> None:
@@ -285,14 +285,14 @@ VRS = ["AE", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "OB", "PN", "SH", "
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.integers(0, 10_000), st.sampled_from([*VRS, ""]), st.binary(max_size=24)), min_size=1, max_size=6
     )
 )
 def test_no_change_of_a_report_makes_the_reader_raise(changes: list[tuple[int, str, bytes]]) -> None:
-    """Elements are taken away, or get other bytes of another kind, as a file would hold them: unread until asked for."""
+    """Elements go, or get other bytes of another kind, as a file would hold them: unread until asked for."""
     ds = tid1500(
         bidirectional(IMAGE, LONG, SHORT, code(FINDING, NODULE), tracking_uid="1.9", stated=(20.0, 12.0)),
         rectangle(IMAGE, (40.0, 8.0, 50.0, 28.0)),
