@@ -101,7 +101,7 @@ def train(
             checkpoint.save(path, settings_id, state, model, optimizer, rng)
             saved_at = now
         if state.step % 20 == 0:
-            progress("train", round(1000 * done), 1000, step=state.step, loss=round(float(np.mean(losses_since)), 4))
+            progress("train", round(1000 * done), 1000, at_step=state.step, loss=round(float(np.mean(losses_since)), 4))
             losses_since.clear()
     checkpoint.save(path, settings_id, state, model, optimizer, rng)
     return state

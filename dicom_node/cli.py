@@ -97,11 +97,6 @@ def serve(role: str, supervised: bool, path: Path | None) -> None:
     found = find_config(path)
     config = load_config(found)
     _check_before_start(config)
-    if role == "all":
-        from dicom_node.supervise import supervise
-
-        supervise(found.absolute())
-        return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -109,6 +104,11 @@ def serve(role: str, supervised: bool, path: Path | None) -> None:
         from dicom_node.supervise import end_with_parent
 
         end_with_parent(stop.set)
+    if role == "all":
+        from dicom_node.supervise import supervise
+
+        supervise(found.absolute(), stop)
+        return
     _run_role(role, config, stop)
 
 

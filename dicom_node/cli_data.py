@@ -20,11 +20,12 @@ def import_(config: Config, paths: tuple[Path, ...]) -> None:
     from dicom_node.importing import import_paths
     from dicom_node.receive import open_store
 
+    refused: list[str] = []
     with progress_bars() as show:
-        counts = import_paths(open_store(config), paths, show)
-    for line in counts.refused:
+        counts = import_paths(open_store(config), paths, show, lambda path, why: refused.append(f"{path}: {why}"))
+    for line in refused:
         click.echo(line, err=True)
-    click.echo(f"{counts.kept} new, {counts.known} known already, {len(counts.refused)} not taken")
+    click.echo(f"{counts.stored} new, {counts.known} known already, {counts.refused} not taken")
 
 
 @click.command()

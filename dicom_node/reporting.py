@@ -93,14 +93,14 @@ def _build(
     earlier: Sequence[Result],
 ) -> list[tuple[Result, Dataset]]:
     """The objects, each written to the file store already; the order of `wanted`, so that an SR can name its SEG."""
-    images = _headers(paths)
+    images = headers_of(paths)
     built: list[tuple[Result, Dataset]] = []
     segmentation: InstanceReference | None = None
     for profile in wanted:
         before = next((r for r in reversed(earlier) if r.profile == profile.name), None)
         context = Context(
             images=images,
-            model=_model(node, analysis),
+            model=model_description(node, analysis.model_id or "none"),
             series_instance_uid=(
                 before.series_instance_uid
                 if before is not None
@@ -123,7 +123,7 @@ def _build(
     return built
 
 
-def _headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
+def headers_of(paths: Sequence[Path]) -> tuple[Dataset, ...]:
     """The images' headers in the order in which detections count slices.
 
     A series whose slices cannot be sorted has no detections, so the report of that failure may take any order.
@@ -136,10 +136,10 @@ def _headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
     return tuple(headers[path] for path in dict.fromkeys(header.path for header in slices))
 
 
-def _model(node: Node, analysis: Analysis) -> ModelDescription:
+def model_description(node: Node, model_id: str) -> ModelDescription:
     return ModelDescription(
         name="Lesion node detector",
-        model_id=analysis.model_id or "none",
+        model_id=model_id,
         manufacturer="Lesion node (open source)",
         software_version=version("lesion-node"),
         device_uid=node.device_uid,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +37,10 @@ class RoleKeepsDying(NodeError):
     """A role of the node died again and again; its last message says why."""
 
 
+END_S = 3.0
+"""How long a process without its parent may take to end: its port must be free within 5 s."""
+
+
 def restart_delay_s(deaths_in_a_row: int) -> float:
     """Pure: at once after the first death, then 0.5 s, doubling to 10 s."""
     return 0.0 if deaths_in_a_row <= 1 else float(min(10.0, 0.5 * 2 ** (deaths_in_a_row - 2)))
@@ -56,14 +59,11 @@ class _Role:
     start_at: float = 0.0
 
 
-def supervise(config_path: Path, roles: tuple[str, ...] = ROLES) -> None:
-    """Run the roles until SIGTERM or SIGINT; raises RoleKeepsDying."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+def supervise(config_path: Path, stop: threading.Event, roles: tuple[str, ...] = ROLES) -> None:
+    """Run the roles until `stop` is set; raises RoleKeepsDying."""
     watched = [_Role(name) for name in roles]
     try:
-        while not stopping.wait(0.1):
+        while not stop.wait(0.1):
             for role in watched:
                 _look_after(role, config_path)
     finally:
@@ -119,12 +119,14 @@ def _drain(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def end_with_parent(stop: Callable[[], None]) -> None:
-    """In a supervised role: when the parent is gone, stop; at the latest 3 s later the process is gone, too."""
+    """In a supervised process: when the parent is gone, stop; soon after, the process is gone by force."""
 
     def watch() -> None:
         while os.read(0, 1):  # not sys.stdin: its lock would be held when the process ends
             pass
-        threading.Timer(3.0, os._exit, (75,)).start()
+        last_word = threading.Timer(END_S, os._exit, (75,))
+        last_word.daemon = True
+        last_word.start()
         stop()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -118,8 +118,8 @@ def run_task(node: Node, task_pk: int) -> str:
         if task is None or task.state in ("done", "failed"):
             return "is done"
         task.state, task.started_at = "running", task.started_at or utc_now()
-        kind = task.kind
-    outcome = run_kind(node, kind, task_pk, lambda event: _note_progress(node, task_pk, event))
+        kind, history = task.kind, Losses(task.progress.get("losses", []))
+    outcome = run_kind(node, kind, task_pk, lambda event: _note_progress(node, task_pk, history.added(event)))
     with node.sessions.begin() as session:
         session.execute(
             update(Task)
@@ -127,6 +127,19 @@ def run_task(node: Node, task_pk: int) -> str:
             .values(state="done", finished_at=utc_now(), outcome=summary(kind, outcome))
         )
     return "done"
+
+
+class Losses:
+    """The training curve so far: a task's progress keeps it, over interruptions too."""
+
+    def __init__(self, losses: list[list[float]]) -> None:
+        self._losses = {int(step): loss for step, loss in losses}
+
+    def added(self, event: dict[str, Any]) -> dict[str, Any]:
+        """The event with all the losses that are known after it."""
+        if event.get("step") == "train" and "loss" in event and "at_step" in event:
+            self._losses[int(event["at_step"])] = float(event["loss"])
+        return {**event, "losses": [[step, loss] for step, loss in sorted(self._losses.items())]}
 
 
 def run_kind(node: Node, kind: str, run: object, on_event: Any) -> dict[str, Any]:

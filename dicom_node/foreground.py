@@ -1,0 +1,105 @@
+"""What a person runs now, at the terminal: harvest, evaluate, detect in a folder. Shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+
+from db import registry, studies
+from db.engine import reading, utc_now
+from db.errors import RequestError
+from db.models import Study
+from db.uids import uid_from
+from dicom_node.importing import files_below
+from dicom_node.node import Node
+from dicom_node.processes import device_of_its_own
+from dicom_node.report.context import Context, InstanceReference
+from dicom_node.report.profiles import PROFILES
+from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
+
+Progress = Callable[..., None]
+
+
+def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, int]:
+    """(studies, measurements, rejections) of what was harvested; `again`: of everything that is settled."""
+    from mining.harvest import harvest_study
+
+    with reading(node.sessions) as session:
+        query = select(Study.study_instance_uid).where(Study.state != "receiving")
+        if not again:
+            query = query.where(Study.harvested_revision < Study.revision)
+        uids = list(session.scalars(query.order_by(Study.study_instance_uid)))
+    measurements = rejections = 0
+    for done, uid in enumerate(uids, start=1):
+        with node.sessions.begin() as session:
+            counts = harvest_study(session, uid, node.files, utc_now())
+            studies.mark_harvested(session, uid, session.get_one(Study, uid).revision)
+        measurements, rejections = measurements + counts.measurements, rejections + counts.rejections
+        progress("harvest", done, len(uids), measurements=measurements, rejections=rejections)
+    return len(uids), measurements, rejections
+
+
+def _model_id(node: Node, given: str | None = None) -> str:
+    with reading(node.sessions) as session:
+        model = registry.get(session, given) if given else registry.promoted(session)
+    if model is None:
+        raise RequestError("no model is promoted; train one, or promote one of `dicom-node models list`")
+    return model.model_id
+
+
+def evaluate_now(node: Node, given: str | None, progress: Progress) -> list[dict[str, object]]:
+    """A model on the frozen set as it is now: a row for each rate of false positives."""
+    from detector.candidate import evaluate_model
+    from mining.data_folder import DataFolder
+
+    model_id = _model_id(node, given)
+    device = node.config.detector.device
+    with device_of_its_own(node.config.data_dir, "cuda" if device == "cuda" else "cpu"):
+        figures = evaluate_model(node.sessions, DataFolder(node.config.data_dir), model_id, device, progress)
+    if figures["sensitivity"] is None:
+        raise RequestError("the frozen set holds no lesion yet", scans=figures["scans"])
+    shared = {"model_id": model_id, "lesions": figures["lesions"], "scans": figures["scans"]}
+    return [{"fp_per_scan": at, **one, **shared} for at, one in figures["sensitivity"].items()]
+
+
+def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list[Path]:
+    """The files written for one series of CT images in a folder. Raises ContentError if it is not one series."""
+    from detector.detect import DetectSettings, detect_volume, device_of, reported
+    from detector.model_files import load_model
+    from mining.data_folder import DataFolder
+    from mining.volume import load_volume
+
+    settings = node.config.detector
+    with reading(node.sessions) as session:
+        row = registry.get(session, _model_id(node))
+    paths = list(files_below([path]))
+    progress("read", 0, len(paths))
+    volume = load_volume(paths, progress)
+    model = load_model(row.card, row.weights_sha256, DataFolder(node.config.data_dir), device_of(settings.device))
+    images = headers_of(paths)
+    study_uid = str(images[0].StudyInstanceUID)
+    found = detect_volume(model, volume, DetectSettings(settings.keep_score), study_uid)
+    found = found[: reported(found, model, settings.max_fp_per_scan, settings.max_findings)]
+    folder.mkdir(parents=True, exist_ok=True)
+    now, written = utc_now(), []
+    segmentation: InstanceReference | None = None
+    for profile in sorted(PROFILES.values(), key=lambda each: each.build_order):
+        context = Context(
+            images=images,
+            model=model_description(node, row.model_id),
+            series_instance_uid=uid_from("detect series", study_uid, profile.name, now),
+            sop_instance_uid=uid_from("detect result", study_uid, profile.name, now),
+            created_at=now,
+            series_number=SERIES_NUMBERS[profile.kind],
+            segmentation=segmentation,
+        )
+        dataset = profile.build(found, context)
+        if dataset is None:
+            continue
+        if profile.kind == "SEG":
+            segmentation = InstanceReference.of(dataset)
+        written.append(folder / f"{profile.name}.dcm")
+        dataset.save_as(written[-1], enforce_file_format=True)
+    return written
