@@ -51,9 +51,8 @@ class LocalFiles:
             try:
                 _write_synced(temporary, content)
                 temporary.replace(final)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+            finally:
+                temporary.unlink(missing_ok=True)  # after the rename nothing is there
             _sync_folder(final.parent)
 
     def free_bytes(self) -> int:
@@ -179,7 +178,7 @@ class Store:
             self.files.write(name, header + received.data_set)
         with self.sessions.begin() as session:
             new = arrivals.add_instance(session, arrival, now)
-        log.info(
+        log.debug(
             "%s sop_instance=%s study=%s bytes=%d",
             "stored" if new else "had already",
             found.sop_instance_uid,
