@@ -138,7 +138,7 @@ def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> No
     changed = session.execute(
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk, Delivery.state.in_(("held", "dead", "delivered", "waiting")))
-        .values(state="waiting", next_try_at=now)
+        .values(state="waiting", next_try_at=now, tries=0)
         .returning(Delivery.delivery_pk)
     ).one_or_none()
     if changed is None:

@@ -52,7 +52,8 @@ class Scene:
 class FrocCurve:
     """Sensitivity, 0 to 1, at false positives a scan; low and high are its 95 % interval, empty if none is known.
 
-    against: `all` for every lesion that the phantom holds, `marked` for those that a reader measured.
+    against: `all` for every lesion that the phantom holds, `large` for those of 10 mm and 40 HU of contrast at least,
+    `marked` for those that a reader measured.
     """
 
     against: str

@@ -19,7 +19,11 @@ from mining.pixels import window
 
 COLOURS = {"truth": "#39b36b", "measured": "#f5c542", "detected": "#4d9fec", "missed": "#e5544b", "false": "#4d9fec"}
 """The same on every picture; `false` is the detector's blue, dashed."""
-CURVES = {"all": ("#39b36b", "every lesion of the phantom"), "marked": ("#d9a514", "the lesions a reader marked")}
+CURVES = {
+    "all": ("#39b36b", "every lesion of the phantom"),
+    "large": ("#2b7a4b", "those of ≥ 10 mm and ≥ 40 HU"),
+    "marked": ("#d9a514", "the lesions a reader marked"),
+}
 INK, QUIET, LINE = "#1d2733", "#5d6b7a", "#dfe4ea"
 
 

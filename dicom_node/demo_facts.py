@@ -1,0 +1,124 @@
+"""What the demo's report shows: from SQL, and from the truth that only the demo knows. Shell around pure counting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import registry
+from db.engine import utc_now
+from db.files import FileStore
+from db.geometry import BoxPx
+from db.models import Study
+from db.outcomes import Analysis, DetectionRow, Task
+from detector.froc import AT_FP_PER_SCAN, HIT_IOU, ScanResult, Scored, sensitivities, with_intervals
+from dicom_node import showcase_gather
+from dicom_node.phantom.truth import PhantomLesion
+from dicom_node.showcase_facts import DemoFacts, FrocCurve
+
+Truths = Mapping[str, Sequence[PhantomLesion]]
+
+LARGE_MM, CLEAR_HU = 10.0, 40.0
+
+
+def is_large_and_clear(lesion: PhantomLesion) -> bool:
+    return lesion.long_axis_mm >= LARGE_MM and abs(lesion.contrast_hu) >= CLEAR_HU
+
+
+def gather_facts(
+    session: Session,
+    files: FileStore,
+    truths: Truths,
+    seconds: Mapping[str, float],
+    remarks: Sequence[tuple[str, str]],
+) -> DemoFacts:
+    """Everything for the page. truths: of the analysed studies; empty if nothing was analysed."""
+    comparison = showcase_gather.compared(session, files, truths)
+    model = registry.promoted(session)
+    durations = tuple((f"seconds to {part}", f"{value:.0f}") for part, value in seconds.items())
+    figures = () if model is None else (("model", model.model_id),)
+    return DemoFacts(
+        made_at=utc_now(),
+        steps=showcase_gather.steps(session),
+        measured=showcase_gather.measured(session, files),
+        montage_png=showcase_gather.montage(session, files),
+        categories=showcase_gather.category_lines(session),
+        losses=_losses(session),
+        froc=froc_curves(session, truths),
+        compared=comparison.scenes,
+        found=comparison.found,
+        present=comparison.present,
+        false_positives=comparison.false_positives,
+        tree=showcase_gather.result_tree(session, files),
+        delivered=showcase_gather.deliveries(session),
+        remarks=(*remarks, *durations, *figures),
+    )
+
+
+def _losses(session: Session) -> tuple[tuple[int, float], ...]:
+    tasks = session.scalars(select(Task).where(Task.kind == "train", Task.state == "done").order_by(Task.task_pk))
+    return tuple((int(step), float(loss)) for task in tasks for step, loss in task.progress.get("losses", []))
+
+
+def froc_curves(session: Session, truths: Truths) -> tuple[FrocCurve, ...]:
+    """Against every lesion, the large and clear ones, and those that the reader measured; none without an analysis."""
+    if not truths:
+        return ()
+    return (
+        _curve(session, truths, "all", lambda lesion: True, lambda lesion: True),
+        _curve(session, truths, "large", lambda lesion: True, is_large_and_clear),
+        _curve(session, truths, "marked", lambda lesion: lesion.marked, lambda lesion: True),
+    )
+
+
+def _curve(
+    session: Session,
+    truths: Truths,
+    against: str,
+    known: Callable[[PhantomLesion], bool],
+    counts: Callable[[PhantomLesion], bool],
+) -> FrocCurve:
+    """known: what a detection may hit without being a false positive. counts: what enters the sensitivity."""
+    scans = scan_results(session, truths, known, counts)
+    intervals = with_intervals(scans, draws=200)
+    return FrocCurve(
+        against=against,
+        fp_per_scan=AT_FP_PER_SCAN,
+        sensitivity=tuple(float(value) for value in sensitivities(scans)),
+        lesions=sum(sum(scan.counts) for scan in scans),
+        scans=len(scans),
+        low=tuple(interval.low for interval in intervals),
+        high=tuple(interval.high for interval in intervals),
+    )
+
+
+def scan_results(
+    session: Session,
+    truths: Truths,
+    known: Callable[[PhantomLesion], bool],
+    counts: Callable[[PhantomLesion], bool],
+) -> list[ScanResult]:
+    """Per analysed study what its detections, reported or not, hit: IoU of the box on its key image."""
+    results = []
+    for study_uid, lesions in truths.items():
+        present = [lesion for lesion in lesions if known(lesion)]
+        rows = session.execute(
+            select(DetectionRow)
+            .join(Analysis, Analysis.analysis_id == DetectionRow.analysis_id)
+            .where(Analysis.study_instance_uid == study_uid)
+        ).scalars()
+        scored = tuple(Scored(row.score, _hits(row, present)) for row in rows)
+        patient = session.get_one(Study, study_uid).patient_pk
+        results.append(ScanResult(str(patient), tuple(counts(lesion) for lesion in present), scored))
+    return results
+
+
+def _hits(row: DetectionRow, lesions: Sequence[PhantomLesion]) -> frozenset[int]:
+    box = BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2)
+    return frozenset(
+        index
+        for index, lesion in enumerate(lesions)
+        if row.sop_instance_uid in lesion.boxes and lesion.boxes[row.sop_instance_uid].iou(box) >= HIT_IOU
+    )

@@ -1,0 +1,67 @@
+"""A small PACS for the demo and the tests: sends studies, and keeps what is sent to it. Shell; real associations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import Dataset
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from db.errors import PeerError
+from db.files import name_part
+from dicom_node.scp import send_without_delay
+
+
+class PacsStandIn:
+    """A storage SCP on a free port of 127.0.0.1; use as a context manager. `stored` counts the objects it took."""
+
+    def __init__(self, ae_title: str, folder: Path) -> None:
+        self._folder = folder
+        self.stored = 0
+        self._ae = AE(ae_title)
+        self._ae.supported_contexts = AllStoragePresentationContexts
+        self._ae.add_supported_context(Verification)
+        handlers = [(evt.EVT_CONN_OPEN, send_without_delay), (evt.EVT_C_STORE, self._store)]
+        server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+        assert server is not None  # noqa: S101  (it is None only for block=True)
+        self._server = server
+        self.port: int = self._server.server_address[1]
+
+    def __enter__(self) -> PacsStandIn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+
+    def _store(self, event: evt.Event) -> int:
+        ds = event.dataset
+        ds.file_meta = event.file_meta
+        folder = self._folder / name_part(str(ds.StudyInstanceUID))
+        folder.mkdir(parents=True, exist_ok=True)
+        ds.save_as(folder / f"{name_part(str(ds.SOPInstanceUID))}.dcm", enforce_file_format=True)
+        self.stored += 1
+        return 0x0000
+
+
+def send_study(objects: Sequence[Dataset], ae_title: str, called: str, port: int) -> None:
+    """Send objects over one association to a node on this machine. Raises PeerError for the first that fails."""
+    ae = AE(ae_title)
+    ae.requested_contexts = [
+        build_context(sop_class, syntax)
+        for sop_class, syntax in dict.fromkeys(
+            (str(ds.SOPClassUID), str(ds.file_meta.TransferSyntaxUID)) for ds in objects
+        )
+    ]
+    handlers = [(evt.EVT_CONN_OPEN, send_without_delay)]
+    assoc = ae.associate("127.0.0.1", port, ae_title=called, evt_handlers=handlers)  # type: ignore[arg-type]
+    if not assoc.is_established:
+        raise PeerError("the node did not accept the association", port=port)
+    try:
+        for ds in objects:
+            status = getattr(assoc.send_c_store(ds), "Status", None)
+            if status != 0x0000:
+                raise PeerError("the node did not store an object", sop_instance=ds.SOPInstanceUID, status=status)
+    finally:
+        assoc.release()
