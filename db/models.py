@@ -89,7 +89,7 @@ class Instance(Base):
     study_instance_uid: Mapped[str] = mapped_column(ForeignKey("study.study_instance_uid"))
     series_instance_uid: Mapped[str] = mapped_column(Text, index=True)
     sop_class_uid: Mapped[str] = mapped_column(Text, index=True)
-    transfer_syntax_uid: Mapped[str] = mapped_column(Uid)
+    transfer_syntax_uid: Mapped[str] = mapped_column(Text)
     content_sha256: Mapped[str] = mapped_column(String(64))
     """Of the data set's bytes as received, without the file meta information."""
     file_name: Mapped[str] = mapped_column(Text)

@@ -1,9 +1,10 @@
-"""Fixtures that every part shares: a migrated database and a file store, both fresh."""
+"""Fixtures that every part shares: a migrated database of either kind, fresh for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Server, running_server
 
 from db.engine import Sessions, open_engine, open_sessions, sqlite_url
 from dicom_node.database import upgrade
@@ -30,5 +31,30 @@ def database_url(tmp_path: Path, migrated_sqlite: bytes) -> str:
 @pytest.fixture
 def sessions(database_url: str) -> Iterator[Sessions]:
     made = open_sessions(database_url)
+    yield made
+    made.kw["bind"].dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> str:
+    """A PostgreSQL database at the newest revision. Tests that ask for it are slow: it starts a server."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database, of one kind and then of the other."""
+    return str(request.getfixturevalue("database_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture
+def any_sessions(any_url: str) -> Iterator[Sessions]:
+    made = open_sessions(any_url)
     yield made
     made.kw["bind"].dispose()

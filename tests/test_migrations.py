@@ -1,12 +1,15 @@
 """The migrations: they lead to what the models say, up and down, and leave the views."""
 
-import pytest
-from sqlalchemy import Engine, inspect
+from collections.abc import Iterator
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from postgres import Server
+from sqlalchemy import Engine, inspect
+
 from db import models, outcomes
 from db.engine import open_engine
 from db.errors import DatabaseError
@@ -15,9 +18,17 @@ from db.views import VIEWS
 from dicom_node.database import alembic_config, current_revision, newest_revision, open_checked, upgrade
 
 
-@pytest.fixture
-def engine(tmp_path: object) -> Engine:
-    return open_engine(f"sqlite:///{tmp_path}/migrations.sqlite")
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def engine(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Engine]:
+    """An engine on an empty database of either kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/migrations.sqlite"
+    else:
+        server: Server = request.getfixturevalue("postgres_server")
+        url = server.new_database(migrated=False)
+    made = open_engine(url)
+    yield made
+    made.dispose()
 
 
 def migrate_to(engine: Engine, revision: str) -> None:

@@ -283,7 +283,7 @@ def upgrade() -> None:
         sa.Column("study_instance_uid", sa.Text(), nullable=False),
         sa.Column("series_instance_uid", sa.Text(), nullable=False),
         sa.Column("sop_class_uid", sa.Text(), nullable=False),
-        sa.Column("transfer_syntax_uid", sa.String(length=64), nullable=False),
+        sa.Column("transfer_syntax_uid", sa.Text(), nullable=False),
         sa.Column("content_sha256", sa.String(length=64), nullable=False),
         sa.Column("file_name", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
