@@ -21,11 +21,11 @@ def open_engine(url: str) -> Engine:
 
     SQLite: WAL, so that readers do not wait for the writer; synchronous FULL, because Success is answered after the
     commit; foreign keys on; writers wait up to 30 s for each other, and take their lock at the first statement, so
-    that none finds out at its commit that it lost.
+    that none finds out at its commit that it lost. The values of a statement stay out of errors, and so out of logs.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30})
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:

@@ -122,6 +122,7 @@ def _check_before_start(config: Config) -> None:
 
 
 def _run_role(role: str, config: Config, stop: threading.Event) -> None:
+    logs.read_without_complaint()
     if role == "receive":
         from dicom_node.receive import receive
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
+from db.engine import utc_now
 from db.errors import ConfigError
 from dicom_node.config import Config
 from dicom_node.database import open_checked
@@ -11,6 +13,8 @@ from dicom_node.scp import ReceiveSettings, Sender, serve
 from dicom_node.store import LocalFiles, Store
 
 GB = 1_000_000_000
+LEFT_OVER_AFTER = timedelta(days=1)
+"""What is half-written for so long has no writer any more."""
 
 
 def open_store(config: Config) -> Store:
@@ -28,8 +32,13 @@ def receive(config: Config, stop: threading.Event) -> None:
         max_pdu=config.dicom.max_pdu,
         max_associations=config.dicom.max_associations,
     )
+    store = open_store(config)
+    # Aside, for a large store is long to look through and nobody may wait for the port.
+    threading.Thread(
+        target=store.files.remove_leftovers, args=(utc_now() - LEFT_OVER_AFTER,), name="leftovers", daemon=True
+    ).start()
     try:
-        serve(settings, open_store(config), stop)
+        serve(settings, store, stop)
     except OSError as error:
         raise ConfigError(
             f"cannot listen on dicom.host and dicom.port: {error.strerror}; free the port or set another",

@@ -11,8 +11,9 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
+from weakref import WeakKeyDictionary
 
 from pydicom.uid import UID
 from pynetdicom import AE, evt
@@ -22,6 +23,7 @@ from pynetdicom._handlers import (
     standard_pdu_recv_handler,
     standard_pdu_sent_handler,
 )
+from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
@@ -29,7 +31,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import Verification, uid_to_service_class  # type: ignore[attr-defined]
 from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from db.engine import utc_now
 from db.errors import ContentError, StorageFull
@@ -46,6 +49,9 @@ CANNOT_UNDERSTAND = 0xC000
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 9.3.4)
 CALLING_AE_UNKNOWN = (1, 1, 3)
+
+NO_DATABASE = (OperationalError, InterfaceError, PoolTimeout)
+"""It is away, full, locked or busy: the sender may try again."""
 
 STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 
@@ -75,12 +81,23 @@ class ReceiveSettings:
     idle_timeout_s: float = 60.0
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What one association brought so far."""
+
+    since: float = field(default_factory=time.monotonic)
+    instances: int = 0
+    size_bytes: int = 0
+    failures: int = 0
+
+
 class Receiver:
     """A running service. `port` is the one that it listens on."""
 
     def __init__(self, settings: ReceiveSettings, store: Store) -> None:
         self._senders = {sender.ae_title.strip(): sender for sender in settings.senders}
         self._store = store
+        self._tallies: WeakKeyDictionary[Association, _Tally] = WeakKeyDictionary()
         ae = AE(settings.ae_title)
         ae.require_called_aet = True
         ae.maximum_pdu_size = settings.max_pdu
@@ -97,7 +114,8 @@ class Receiver:
                 (evt.EVT_REQUESTED, self._check_caller),
                 (evt.EVT_SOP_COMMON, storage_services),
                 (evt.EVT_REJECTED, _log_rejected),
-                (evt.EVT_ABORTED, _log_aborted),
+                (evt.EVT_RELEASED, self._log_end, ["ended"]),
+                (evt.EVT_ABORTED, self._log_end, ["was aborted"]),
                 (evt.EVT_C_STORE, self._store_one),
             ],
         )
@@ -147,18 +165,61 @@ class Receiver:
             source_ae=source_ae,
             analyse=self._senders[source_ae].analyse,
         )
+        status = self._status_of(received)
+        tally = self._tallies.setdefault(event.assoc, _Tally())
+        if status == SUCCESS:
+            tally.instances += 1
+            tally.size_bytes += len(received.data_set)
+        else:
+            tally.failures += 1
+        return status
+
+    def _status_of(self, received: Received) -> int:
+        """Keep a data set; the status that says what came of it."""
         try:
             self._store.keep(received, utc_now())
         except StorageFull as error:
             log.error("no space for sop_instance=%s: %s", received.sop_instance_uid, error)
             return OUT_OF_RESOURCES
-        except OperationalError as error:
-            log.error("no database for sop_instance=%s: %s", received.sop_instance_uid, type(error.orig).__name__)
+        except OSError as error:
+            log.error("cannot write sop_instance=%s: %s", received.sop_instance_uid, error.strerror)
+            return OUT_OF_RESOURCES
+        except NO_DATABASE as error:
+            log.error("no database for sop_instance=%s: %s", received.sop_instance_uid, _in_short(error))
             return OUT_OF_RESOURCES
         except ContentError as error:
-            self._store.refuse(source_ae, received.sop_instance_uid, error, utc_now())
+            self._list_refusal(received, error)
             return DOES_NOT_MATCH if isinstance(error, MismatchError) else CANNOT_UNDERSTAND
         return SUCCESS
+
+    def _list_refusal(self, received: Received, error: ContentError) -> None:
+        """The sender gets its status even where the list cannot be written."""
+        try:
+            self._store.refuse(received.source_ae, received.sop_instance_uid, error, utc_now())
+        except NO_DATABASE as failure:
+            log.error("no database to list the refusal in: %s", _in_short(failure))
+
+    def _log_end(self, event: Event, how: str) -> None:
+        tally = self._tallies.pop(event.assoc, None)
+        caller = event.assoc.requestor.ae_title.strip()
+        if tally is not None:
+            log.log(
+                logging.INFO if how == "ended" and not tally.failures else logging.WARNING,
+                "an association of %s %s: instances=%d bytes=%d failures=%d seconds=%.1f",
+                caller,
+                how,
+                tally.instances,
+                tally.size_bytes,
+                tally.failures,
+                time.monotonic() - tally.since,
+            )
+        elif how != "ended":
+            log.warning("an association of %s at %s %s before it brought anything", caller, _address(event), how)
+
+
+def _in_short(error: Exception) -> str:
+    """The driver's own class; its message may quote values."""
+    return type(getattr(error, "orig", None) or error).__name__
 
 
 def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
@@ -226,7 +287,3 @@ def _address(event: Event) -> str:
 
 def _log_rejected(event: Event) -> None:
     log.warning("rejected an association from %s", _address(event))
-
-
-def _log_aborted(event: Event) -> None:
-    log.warning("an association from %s was aborted", _address(event))
