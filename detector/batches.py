@@ -110,11 +110,11 @@ def draw_batch(
     images, targets = [], []
     for index in range(settings.crops):
         if index < settings.marked:
-            scan, z, box = centres[rng.integers(len(centres))]
+            scan, z, box = centres[int(rng.integers(len(centres)))]
         elif hard and rng.random() < settings.hard_share:
-            scan, z, box = hard[rng.integers(len(hard))]
+            scan, z, box = hard[int(rng.integers(len(hard)))]
         else:
-            scan = scans[rng.integers(len(scans))]
+            scan = scans[int(rng.integers(len(scans)))]
             z, box = int(rng.integers(scan.scan.slices)), None
         image, target = one_crop(scan, z, box, settings, inputs, augment, rng)
         images.append(image)
@@ -138,7 +138,8 @@ def one_crop(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     change = draw_change(augment, rng)
     side = round(settings.side_px / change.scale)
-    crop = Crop(*(_start(scan, axis, around, side, rng) for axis in (0, 1)), side, side)
+    row, col = (_start(scan, axis, around, side, rng) for axis in (0, 1))
+    crop = Crop(row, col, side, side)
     boxes, labels = [], []
     for box, label in truth_on(scan, z, settings.shows_radius):
         shifted = (box[0] - crop.col, box[1] - crop.row, box[2] - crop.col, box[3] - crop.row)

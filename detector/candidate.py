@@ -1,16 +1,15 @@
 """One training from rows to a registered candidate: snapshot, train, judge, gate, keep. Shell.
 
-`python -m detector.train` runs it. The same order again goes on where it was stopped, and ends with the same model.
+The same order again goes on where it was stopped, and ends with the same model.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import torch
 
 from db import registry
-from db.engine import Sessions, open_sessions, reading, utc_now
+from db.engine import Sessions, reading, utc_now
 from db.errors import TrainingError
 from detector.cache import CachedScan
 from detector.dataset import (
@@ -36,11 +35,11 @@ from detector.detect import device_of
 from detector.evaluate import evaluate, figures
 from detector.froc import ScanResult, operating_curve
 from detector.gate import GateSettings, Verdict, decide
+from detector.loop import TrainSettings, train
 from detector.merge import MergeSettings
 from detector.model import LesionDetector, NetworkSettings, build
 from detector.model_files import LoadedModel, card_bytes, card_of, load_model, names_of, weights_bytes
 from detector.prepare import InputSettings
-from detector.train import TrainSettings, train
 from mining import child
 from mining.body import lite0_weights
 from mining.data_folder import DataFolder
@@ -237,15 +236,3 @@ def git_commit() -> str:
     except FileNotFoundError:  # no git on this machine
         return ""
     return found.stdout.strip()
-
-
-def work(order: dict[str, Any]) -> dict[str, Any]:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    torch.set_num_threads(os.cpu_count() or 1)
-    wanted = replace(
-        Order(order.get("budget_s"), order["seed"], order["device"], order["body"], order["run_dir"]),
-        **{name: order[name] for name in ("gate_margin", "gate_min_lesions", "max_steps") if name in order},
-    )
-    return make_candidate(
-        open_sessions(order["database_url"]), DataFolder(Path(order["data_dir"])), wanted, child.report
-    )

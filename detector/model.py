@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import cast
 
-import timm
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
@@ -20,6 +20,7 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
 from detector.targets import LesionHeads, ProposalNetwork
+from mining.body import LITE0_ARCHITECTURE
 
 LEVELS = ("0", "1", "2")
 
@@ -67,12 +68,12 @@ class Lite0Trunk(nn.Module):
 
     def __init__(self, channels: int, pretrained: dict[str, Tensor] | None) -> None:
         super().__init__()
-        self.net = timm.create_model(
-            "tf_efficientnet_lite0", pretrained=False, features_only=True, out_indices=(1, 2, 3)
-        )
+        import timm  # an extra: without it there is only ResNet-18
+
+        self.net = timm.create_model(LITE0_ARCHITECTURE, pretrained=False, features_only=True, out_indices=(1, 2, 3))
         if pretrained is not None:
             self.net.load_state_dict(pretrained, strict=False)
-        self.net.conv_stem = widened(self.net.conv_stem, channels)
+        self.net.conv_stem = widened(cast(nn.Conv2d, self.net.conv_stem), channels)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return self.net(x)

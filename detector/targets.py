@@ -79,7 +79,7 @@ class LesionHeads(RoIHeads):
         best = shares[:, 1:].argmax(dim=1) + 1
         decoded = decoded[torch.arange(len(best), device=best.device), best]
         all_boxes, all_scores, all_labels = [], [], []
-        parts = zip(decoded.split(counts), (1 - shares[:, 0]).split(counts), best.split(counts), strict=True)
+        parts = zip(*(torch.split(each, counts) for each in (decoded, 1 - shares[:, 0], best)), strict=True)
         for (boxes, scores, labels), shape in zip(parts, image_shapes, strict=True):
             boxes = box_ops.clip_boxes_to_image(boxes, shape)
             keep = torch.where(scores > self.score_thresh)[0]

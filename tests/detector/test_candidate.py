@@ -14,9 +14,9 @@ from db.geometry import PixelSpacing
 from detector import candidate, checkpoint
 from detector.augment import AugmentSettings
 from detector.batches import BatchSettings, Mark, TrainingScan
+from detector.loop import TrainSettings, train
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan
-from detector.train import TrainSettings, train
 from mining.data_folder import DataFolder
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
