@@ -128,9 +128,9 @@ def test_there_are_ten_queries() -> None:
 
 
 @pytest.mark.parametrize("statement", QUERIES, ids=range(1, len(QUERIES) + 1))
-def test_every_query_runs_on_an_empty_node(database_url: str, statement: str) -> None:
-    columns, rows = query(database_url, statement)
-    assert len(columns) >= 4
+def test_every_query_runs_on_an_empty_node(any_url: str, statement: str) -> None:
+    columns, rows = query(any_url, statement)
+    assert len(columns) >= 3
     assert rows == []
 
 
@@ -170,7 +170,8 @@ SECTION_NAMES = [name for name in SECTION_NAMES if issubclass(section_of(name), 
 def test_every_key_that_is_named_exists(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     for section, key in re.findall(rf"`(?:[^`\n]*[^`\w./])?({'|'.join(SECTION_NAMES)})\.(\w+)", text):
-        if key not in ("toml", "py", "md", "key"):
+        is_module = key == "py" or (ROOT / section / f"{key}.py").exists()
+        if not is_module:
             assert key in section_of(section).model_fields, f"{section}.{key}"
 
 
@@ -214,7 +215,8 @@ def test_the_architecture_names_every_table() -> None:
 def asked_for() -> set[str]:
     setup = ConfigParser(interpolation=None)
     setup.read(ROOT / "setup.cfg")
-    texts = (setup["options"]["install_requires"], *(setup["options.extras_require"][e] for e in ("postgres", "weights")))
+    extras = setup["options.extras_require"]
+    texts = (setup["options"]["install_requires"], extras["postgres"], extras["weights"])
     lines = [line for text in texts for line in text.splitlines() if line and not line.startswith("#")]
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
