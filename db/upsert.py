@@ -17,8 +17,10 @@ BATCH = 100
 
 def insert_once(session: Session, model: type[Base], **values: object) -> bool:
     """Insert a row unless a unique key of it exists, in this transaction or another; whether it was inserted."""
-    result = session.connection().execute(_insert(session, model).values(values).on_conflict_do_nothing())
-    return bool(result.rowcount == 1)
+    key = _table(model).primary_key
+    insert = _insert(session, model).values(values).on_conflict_do_nothing().returning(*key)
+    # The row itself tells: rowcount is not known on PostgreSQL where the key is counted up.
+    return session.connection().execute(insert).first() is not None
 
 
 def insert_or_update(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:

@@ -23,8 +23,8 @@ LATER = NOW + timedelta(minutes=10)
 
 
 @pytest.fixture
-def store(sessions: Sessions, tmp_path: Path) -> Store:
-    return new_store(sessions, tmp_path)
+def store(any_sessions: Sessions, tmp_path: Path) -> Store:
+    return new_store(any_sessions, tmp_path)
 
 
 @pytest.fixture

@@ -75,10 +75,10 @@ def test_the_interface_is_kept(any_url: str) -> None:
         "lesions": """lesion_id patient_id study_instance_uid series_instance_uid sop_instance_uid frame_number modality
             study_date body_part row_spacing_mm col_spacing_mm slice_interval_mm long_x1 long_y1 long_x2 long_y2
             short_x1 short_y1 short_x2 short_y2 long_axis_px short_axis_px long_axis_mm short_axis_mm
-            stated_long_axis_mm stated_short_axis_mm stated_disagrees box_x1 box_y1 box_x2 box_y2 finding_code finding site_code site
-            tracking_id tracking_uid reader measured_at source_kind source_writer source_sop_instance_uid source_item
-            derived image_present category_id category label_generation split accession_number issuer_of_patient_id
-            series_description manufacturer possibly_noisy lesion_identity reader_version excluded_because""",
+            stated_long_axis_mm stated_short_axis_mm stated_disagrees box_x1 box_y1 box_x2 box_y2 finding_code finding
+            site_code site tracking_id tracking_uid reader measured_at source_kind source_writer source_sop_instance_uid
+            source_item derived image_present category_id category label_generation split accession_number
+            issuer_of_patient_id series_description manufacturer possibly_noisy lesion_identity reader_version excluded_because""",
     }
     for view, columns in promised.items():
         found, _ = query(any_url, f"SELECT * FROM {view}")

@@ -1,7 +1,6 @@
 import errno
 import os
 import stat
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from dicom_node.store import LocalFiles, MismatchError, Received, Store, derived
 
 
 @pytest.fixture
-def store(sessions: Sessions, tmp_path: Path) -> Store:
-    return new_store(sessions, tmp_path)
+def store(any_sessions: Sessions, tmp_path: Path) -> Store:
+    return new_store(any_sessions, tmp_path)
 
 
 def rows(store: Store) -> list[Instance]:
@@ -201,19 +200,3 @@ def test_a_refusal_is_listed_with_its_reason(store: Store) -> None:
         refusal = session.scalars(select(Refusal)).one()
     assert (refusal.source, refusal.sop_instance_uid, refusal.at) == ("PACS", "1.2.3", NOW)
     assert refusal.reason == "there is no SOP Class UID"
-
-
-def test_eight_threads_that_keep_the_same_and_different_contents_lose_none(store: Store) -> None:
-    arrivals = [received(ct(number)) for number in range(1, 6)] * 8
-    kept: list[bool] = []
-    threads = [
-        threading.Thread(target=lambda part=arrivals[i::8]: kept.extend(store.keep(a, NOW).new for a in part))
-        for i in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(kept) == 40
-    assert sum(kept) == 5
-    assert sorted(row.sop_instance_uid for row in rows(store)) == [ct(n).SOPInstanceUID for n in range(1, 6)]
