@@ -14,11 +14,13 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db import studies
 from db.detection import Detection, Mask
 from db.errors import RequestError
 from db.files import FileStore
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import ImageReference
+from db.models import Study
 from db.outcomes import Analysis, DetectionRow
 
 FOUND, NONE_FOUND, NOT_ANALYSED, FAILED = "found", "none found", "not analysed", "failed"
@@ -32,6 +34,29 @@ def newest(session: Session, study_instance_uid: str, revision: int) -> Analysis
         .order_by(Analysis.finished_at.desc(), Analysis.analysis_id)
         .limit(1)
     )
+
+
+def carry_over(session: Session, study: Study) -> Analysis | None:
+    """Let the last analysis hold for the study's present revision, too, if the images are those it looked at.
+
+    What came since was no image: a reader's report, or our own results from a PACS that routes them back, and these
+    must not bring forth another result. Returns None where the study must be looked at.
+    """
+    last = session.scalar(
+        select(Analysis)
+        .where(Analysis.study_instance_uid == study.study_instance_uid)
+        .order_by(Analysis.study_revision.desc(), Analysis.finished_at.desc(), Analysis.analysis_id)
+        .limit(1)
+    )
+    if last is None or last.state not in (FOUND, NONE_FOUND):
+        return None
+    if last.images_sha256 != studies.images_sha256(session, study.study_instance_uid):
+        return None
+    if study.analysed_revision >= last.study_revision:  # and reported, then
+        study.analysed_revision = study.revision
+    last.study_revision = study.revision
+    session.flush()
+    return last
 
 
 def of_model(session: Session, study_instance_uid: str, revision: int, model_id: str | None) -> Analysis | None:
@@ -55,6 +80,7 @@ def save(
     started_at: datetime,
     now: datetime,
     reason: str = "",
+    images_sha256: str = "",
 ) -> Analysis:
     """Enter what a model found: each detection, whether it is reported, and the name of its mask's file.
 
@@ -71,6 +97,7 @@ def save(
         model_id=model_id,
         state=FOUND if any(reported for _, reported, _ in detections) else NONE_FOUND,
         reason=reason,
+        images_sha256=images_sha256,
         started_at=started_at,
         finished_at=now,
     )

@@ -13,6 +13,8 @@ from db.outcomes import Analysis, Audit, Delivery, Result
 
 HOUR = timedelta(hours=1)
 
+SUPERSEDED = "superseded before it was sent"
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -28,7 +30,7 @@ class Letter:
     file_name: str
     superseded: bool
     study_instance_uid: str
-    study_revision: int
+    analysis_id: str
 
 
 def get(session: Session, delivery_pk: int) -> Letter:
@@ -52,7 +54,7 @@ def get(session: Session, delivery_pk: int) -> Letter:
         file_name=result.file_name,
         superseded=result.superseded_by is not None,
         study_instance_uid=analysis.study_instance_uid,
-        study_revision=analysis.study_revision,
+        analysis_id=analysis.analysis_id,
     )
 
 
@@ -130,6 +132,18 @@ def discard(session: Session, delivery_pk: int, answer: str) -> None:
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk)
         .values(state="discarded", last_answer=answer, next_try_at=None)
+    )
+
+
+def withdraw(session: Session, result_sop_instance_uid: str) -> None:
+    """A result that another has superseded is not sent any more, nor is it held for a person."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.result_sop_instance_uid == result_sop_instance_uid,
+            Delivery.state.in_(("held", "waiting", "dead")),
+        )
+        .values(state="discarded", last_answer=SUPERSEDED, next_try_at=None)
     )
 
 

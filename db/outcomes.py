@@ -78,6 +78,8 @@ class Analysis(Base):
     model_id: Mapped[str | None] = mapped_column(ForeignKey("model.model_id"))
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text, default="")
+    images_sha256: Mapped[str] = mapped_column(String(64), default="")
+    """`db.studies.images_sha256` of what was looked at; the analysis holds for later revisions with the same images."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
 

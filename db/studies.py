@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -93,6 +94,11 @@ def undone(session: Session) -> list[Undone]:
     return [Undone(uid, revision, bool(harvest), bool(analyse)) for uid, revision, harvest, analyse in rows]
 
 
+def lock(session: Session, study_instance_uid: str) -> Study:
+    """The row of a study, which nobody else changes before this transaction ends."""
+    return session.get_one(Study, study_instance_uid, with_for_update=True)
+
+
 def mark_harvested(session: Session, study_instance_uid: str, revision: int) -> None:
     """Note the revision whose harvest ends in this transaction."""
     session.execute(
@@ -125,6 +131,21 @@ def current_instances(session: Session, study_instance_uid: str) -> list[StoredI
         )
         for i, modality in rows
     ]
+
+
+def images_sha256(session: Session, study_instance_uid: str) -> str:
+    """Fingerprint of the CT images of a study that count, header and pixels; what else lies in the study is not in it.
+
+    A report, a presentation state or a result of ours that comes later leaves it as it was; an image more, an image
+    less or a corrected header changes it.
+    """
+    rows = session.execute(
+        select(Instance.sop_instance_uid, Instance.content_sha256)
+        .join(Image, Image.sop_instance_uid == Instance.sop_instance_uid)
+        .join(Series, Series.series_instance_uid == Instance.series_instance_uid)
+        .where(Instance.study_instance_uid == study_instance_uid, Instance.state == CURRENT, Series.modality == "CT")
+    )
+    return sha256("\n".join(sorted(f"{uid} {content}" for uid, content in rows)).encode()).hexdigest()
 
 
 def plane_of(session: Session, image: ImageReference) -> Plane | None:

@@ -128,6 +128,7 @@ def detect_study(sessions: Sessions, files: DataFolder, order: Order, progress: 
         row = registry.get(session, order.model_id)
         best, reasons = choose(_candidates(session, order.study_instance_uid))
         paths = _paths(session, files, order.study_instance_uid, best)
+        looked_at = studies.images_sha256(session, order.study_instance_uid)
     for series_uid, reason in reasons.items():
         log.info("not analysed study=%s series=%s: %s", order.study_instance_uid, series_uid, reason)
     if best is None:
@@ -144,7 +145,7 @@ def detect_study(sessions: Sessions, files: DataFolder, order: Order, progress: 
         log.warning("analysis failed study=%s: %s", order.study_instance_uid, error)
         return _without(sessions, order, analyses.FAILED, str(error), started_at)
     progress("detect", 2, 2)
-    return _save(sessions, files, order, volume.series_instance_uid, found, model, started_at)
+    return _save(sessions, files, order, volume.series_instance_uid, found, model, started_at, looked_at)
 
 
 def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:
@@ -205,6 +206,7 @@ def _save(
     found: Sequence[Detection],
     model: LoadedModel,
     started_at: datetime,
+    images_sha256: str,
 ) -> dict[str, Any]:
     """Masks first, rows second, so that no row points to nothing."""
     count = reported(found, model, order.max_fp_per_scan, order.max_findings)
@@ -225,6 +227,7 @@ def _save(
             detections=named,
             started_at=started_at,
             now=utc_now(),
+            images_sha256=images_sha256,
         )
     log.info("analysed study=%s kept=%d reported=%d", order.study_instance_uid, len(found), count)
     return _outcome(analysis.analysis_id, analysis.state, analysis.reason, kept=len(found), reported=count)

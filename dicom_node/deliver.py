@@ -10,10 +10,11 @@ import logging
 
 from pydicom import dcmread
 
-from db import deliveries
+from db import analyses, deliveries
 from db.engine import Sessions, reading, utc_now
 from db.files import FileStore
 from db.models import Study
+from db.outcomes import Analysis
 from dicom_node import scu
 from dicom_node.config import Config
 
@@ -25,13 +26,15 @@ def deliver(config: Config, sessions: Sessions, files: FileStore, delivery_pk: i
     with reading(sessions) as session:
         letter = deliveries.get(session, delivery_pk)
         study = session.get_one(Study, letter.study_instance_uid)
-        stale = letter.superseded or study.revision > letter.study_revision or study.state == "receiving"
+        later = analyses.newest(session, letter.study_instance_uid, study.revision)
     if letter.state != "waiting":
         return f"is {letter.state}"
     if letter.superseded:
-        return _discard(sessions, delivery_pk, "superseded before it was sent")
-    if stale:
+        return _discard(sessions, delivery_pk, deliveries.SUPERSEDED)
+    if study.state == "receiving" or study.analysed_revision < study.revision:
         return _wait_for_newer(sessions, letter)
+    if later is None or later.analysis_id != letter.analysis_id:
+        return _discard(sessions, delivery_pk, f"the study changed before it was sent; then: {_outcome(later)}")
     peer = config.peer(letter.destination)
     with sessions.begin() as session:
         now = utc_now()
@@ -48,6 +51,12 @@ def deliver(config: Config, sessions: Sessions, files: FileStore, delivery_pk: i
         deliveries.note_success(session, delivery_pk, answer, utc_now())
     log.info("delivered sop_instance=%s destination=%s", letter.result_sop_instance_uid, letter.destination)
     return answer
+
+
+def _outcome(later: Analysis | None) -> str:
+    if later is None:
+        return "no analysis"
+    return f"{later.state}, {later.reason}" if later.reason else later.state
 
 
 def _discard(sessions: Sessions, delivery_pk: int, answer: str) -> str:

@@ -50,8 +50,11 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
     wanted = _wanted(node.config.peers, analysis, bool(earlier))
     built = _build(node, analysis, found, paths, wanted, earlier) if wanted and paths else []
     with node.sessions.begin() as session:
+        if studies.lock(session, study_instance_uid).analysed_revision >= revision:
+            return "reported already"
         for result, dataset in built:
             _enter(session, result, header_sha256(dataset), earlier)
+        _retire(session, earlier, [result for result, _ in built])
         for peer in node.config.peers:
             for result, _ in built:
                 if result.profile in peer.deliver and _concerns(peer, analysis, earlier):
@@ -188,4 +191,17 @@ def _enter(session: Session, result: Result, header: str, earlier: Sequence[Resu
     )
     for old in earlier:
         if old.profile == result.profile and old.result_sop_instance_uid != result.result_sop_instance_uid:
-            results.supersede(session, old.result_sop_instance_uid, result.result_sop_instance_uid)
+            _supersede(session, old, result)
+
+
+def _supersede(session: Session, old: Result, new: Result) -> None:
+    results.supersede(session, old.result_sop_instance_uid, new.result_sop_instance_uid)
+    deliveries.withdraw(session, old.result_sop_instance_uid)
+
+
+def _retire(session: Session, earlier: Sequence[Result], built: Sequence[Result]) -> None:
+    """Nothing found leaves no SEG to replace the earlier one: then the new SR does, which says so."""
+    if built:
+        for old in earlier:
+            if old.profile not in {result.profile for result in built}:
+                _supersede(session, old, built[-1])

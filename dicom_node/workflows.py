@@ -61,7 +61,7 @@ def harvest(node: Node, study_instance_uid: str) -> str:
 
 def detect(node: Node, study_instance_uid: str) -> str:
     """Look for lesions with the promoted model, in a process of its own; every outcome is a row of `analysis`."""
-    with reading(node.sessions) as session:
+    with node.sessions.begin() as session:
         study = session.get_one(Study, study_instance_uid)
         if not study.analyse:
             return "harvested only"
@@ -69,6 +69,8 @@ def detect(node: Node, study_instance_uid: str) -> str:
             return "waits: a person must choose between contents of one instance"
         if analyses.newest(session, study_instance_uid, study.revision) is not None:
             return "analysed already"
+        if analyses.carry_over(session, study) is not None:
+            return "the images are those of the last analysis"
         model = registry.promoted(session)
     if model is None:
         return _not_analysed(node, study_instance_uid, study.revision, "no model is promoted yet")
@@ -105,6 +107,9 @@ def report_study(node: Node, study_instance_uid: str) -> str:
         analysis = analyses.newest(session, study_instance_uid, study.revision)
     if analysis is None:
         return "nothing to report"
+    if study.analysed_revision >= study.revision:
+        # Built again it would have another header, or itself as predecessor, under the UID that was sent.
+        return "reported already"
     return report(node, study_instance_uid, study.revision)
 
 

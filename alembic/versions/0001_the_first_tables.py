@@ -400,6 +400,7 @@ def upgrade() -> None:
         sa.Column("model_id", sa.String(length=16), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("images_sha256", sa.String(length=64), nullable=False),
         sa.Column("started_at", db.tables.UtcDateTime(), nullable=False),
         sa.Column("finished_at", db.tables.UtcDateTime(), nullable=False),
         sa.CheckConstraint(
