@@ -1,0 +1,7 @@
+"""`make bench`: every benchmark that needs no training; each prints its figures and a ratio against a peer."""
+
+import importlib
+
+for name in ("receive", "read_sr"):
+    print(f"== {name}", flush=True)
+    importlib.import_module(f"benchmarks.{name}").main()
