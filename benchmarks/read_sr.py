@@ -1,4 +1,4 @@
-"""A TID 1500 report of about ten lesions: our reader against highdicom's own parsing, on the same bytes in the same run."""
+"""A TID 1500 report of ten lesions: our reader against highdicom's own parsing, in the same run."""
 
 import statistics
 import time
