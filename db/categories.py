@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, select
@@ -49,12 +50,14 @@ class TruthLesion:
 class NewGroup:
     """A group of a new generation. category_id: the category that it goes on being; None for a new one.
 
-    name: what to call it while no person has named it; empty for `group N`. distances: lesion_id → distance to the
-    centre.
+    name: what to call it while no person has named it. stem: what the name begins with; a category that goes on keeps
+    the name that it has while that begins with the stem, so that names do not change with the sizes of the groups.
+    distances: lesion_id → distance to the centre.
     """
 
     category_id: int | None
     name: str
+    stem: str
     site_code: str | None
     finding_code: str | None
     stability: float | None
@@ -265,18 +268,22 @@ def _category(session: Session, group: NewGroup) -> Category:
         category = Category(name="", named_by_person=False)
         session.add(category)
         session.flush()
-    if not category.named_by_person and (group.name or not category.name):
-        category.name = _free_name(session, group.name or f"group {category.category_id}", category.category_id)
+    if not category.named_by_person and not _begins_with(category.name, group.stem):
+        category.name = _free_name(session, group.name, category.category_id)
     category.site_code, category.finding_code = group.site_code, group.finding_code
     session.flush()
     return category
 
 
+def _begins_with(name: str, stem: str) -> bool:
+    """Whether a name is the stem, or the stem with what tells it apart: `Bone`, `Bone, dense`, `Bone 2`."""
+    rest = name.removeprefix(stem[:MAX_NAME])
+    return name.startswith(stem[:MAX_NAME]) and (not rest or rest.startswith(", ") or rest[1:].isdigit())
+
+
 def _free_name(session: Session, name: str, category_id: int) -> str:
-    """The name, with the category's number behind it where another category has it."""
-    number = f" ({category_id})"
-    short = name[: MAX_NAME - len(number)]
-    taken = select(Category.category_id).where(
-        func.lower(Category.name) == short.lower(), Category.category_id != category_id
-    )
-    return short + number if session.scalar(taken.limit(1)) is not None else short
+    """The name, with the first number behind it that makes it unlike those of all other categories."""
+    others = select(func.lower(Category.name)).where(Category.category_id != category_id)
+    taken = set(session.scalars(others))
+    numbered = (f"{name[: MAX_NAME - len(str(n)) - 1]} {n}" for n in count(2))
+    return next(free for free in chain([name[:MAX_NAME]], numbered) if free.lower() not in taken)

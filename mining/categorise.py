@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -27,8 +27,9 @@ from mining.cluster import POINTS_FOR_K, Clustering, cluster
 from mining.data_folder import DataFolder
 from mining.feature_cache import Vectors, lesion_key, read_features, stack, write_features
 from mining.features import Extractor, best_extractor, extractor_key
+from mining.hu_features import median_hu
 from mining.identity import agreement, match_categories
-from mining.naming import group_name
+from mining.named_groups import named_groups
 from mining.patches import LesionPatch, lesion_patch
 from mining.reduce import Points, fit_reduction
 from mining.volume import load_image
@@ -87,7 +88,9 @@ def categorise(
     progress("group", 0, 1, lesions=len(lesions))
     points, groups = _grouped(lesions, vectors, settings)
     figures = _figures(points, groups) | {"unreadable": len(found) - len(lesions)}
-    number = _write(sessions, lesions, groups, extractor, settings, figures, now or utc_now())
+    typical_hu = median_hu(extractor.inside(stack([vectors[lesion_key(lesion)] for lesion in lesions])))
+    named = named_groups(lesions, groups, typical_hu)
+    number = _write(sessions, named, extractor, settings, figures, now or utc_now())
     progress("group", 1, 1, lesions=len(lesions), groups=groups.k)
     log.info("label generation %d: lesions=%d groups=%d extractor=%s", number, len(lesions), groups.k, extractor.name)
     return number
@@ -174,21 +177,20 @@ def _figures(points: Points, groups: Clustering) -> dict[str, Any]:
     return {
         "k": groups.k,
         "agreement_by_k": {str(k): round(mean, 4) for k, mean in groups.agreement_by_k.items()},
-        "stability": round(float(groups.agreement_by_k[groups.k]), 4),
+        "stability": round(float(groups.agreement_by_k[groups.chosen_k]), 4),
         "silhouette": None if silhouette is None else round(silhouette, 4),
     }
 
 
 def _write(
     sessions: Sessions,
-    lesions: Sequence[TruthLesion],
-    groups: Clustering,
+    groups: dict[int, NewGroup],
     extractor: Extractor,
     settings: CategoriseSettings,
     figures: dict[str, Any],
     now: datetime,
 ) -> int:
-    new = {lesion.lesion_id: int(label) for lesion, label in zip(lesions, groups.labels, strict=True)}
+    new = {lesion_id: label for label, group in groups.items() for lesion_id in group.distances}
     with sessions.begin() as session:
         before = categories.current_generation(session)
         old = {} if before is None else categories.members(session, before)
@@ -196,39 +198,15 @@ def _write(
         if both:
             with_before = agreement([new[lesion] for lesion in both], [old[lesion] for lesion in both])
             figures["agreement_with_generation_before"] = {name: round(v, 4) for name, v in with_before.items()}
+        same_as = match_categories(old, new)
         generation = NewGeneration(
             extractor=extractor.name,
             weights_sha256=extractor.weights_sha256,
             settings=asdict(settings) | {"features": extractor.description},
             figures=figures,
-            groups=_new_groups(lesions, groups, match_categories(old, new)),
+            groups=[replace(group, category_id=same_as.get(label)) for label, group in groups.items()],
         )
         return categories.add_generation(session, generation, now)
-
-
-def _new_groups(lesions: Sequence[TruthLesion], groups: Clustering, same_as: dict[int, int]) -> list[NewGroup]:
-    """The groups that have members, largest first, so that new categories are numbered by size."""
-    made = []
-    for label in range(groups.k):
-        rows: list[int] = np.flatnonzero(groups.labels == label).tolist()
-        if not rows:
-            continue
-        own = [lesions[row] for row in rows]
-        named = group_name(
-            [(lesion.site_code, lesion.site) for lesion in own],
-            [(lesion.finding_code, lesion.finding) for lesion in own],
-        )
-        made.append(
-            NewGroup(
-                category_id=same_as.get(label),
-                name=named.name,
-                site_code=named.site_code,
-                finding_code=named.finding_code,
-                stability=float(groups.stability[label]),
-                distances={lesions[row].lesion_id: float(groups.distances[row]) for row in rows},
-            )
-        )
-    return sorted(made, key=lambda group: -len(group.distances))
 
 
 def _work(order: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Points → groups: k-means, how many by stability, and how stable each one is. Pure; the seed is an argument.
 
 k is not guessed by the silhouette, which on anatomy favours two or three groups: it is the largest number of groups
-that come out the same again when a part of the patients is left out.
+that come out the same again when a part of the patients is left out, and that leaves each group enough lesions to be
+seen as one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ NEARLY = 0.03
 """Two mean agreements nearer than this are taken for equal: it is about their own scatter over seeds."""
 CLEARLY = 0.1
 """A number of groups that is so much less stable than another cuts a real group in two."""
+LESIONS_PER_GROUP = 8
+"""No more groups than leave each so many lesions on average: with few lesions many groups are stable by accident."""
+SMALLEST_GROUP = 4
+"""A smaller group is dissolved, and its lesions join the nearest other one; two groups are always left."""
 POINTS_FOR_K = 5000
 """k is chosen on at most so many lesions: more make it slower and not better."""
 
@@ -38,7 +43,8 @@ POINTS_FOR_K = 5000
 class Clustering:
     """labels (N,), distances (N,) to the own centre, centres (k, P), stability (k,) of each group, 0 to 1.
 
-    agreement_by_k: for each number of groups tried, the mean ARI between resamples.
+    agreement_by_k: for each number of groups tried, the mean ARI between resamples. chosen_k: the one that was taken;
+    k is smaller where groups were dissolved.
     """
 
     labels: Labels
@@ -46,6 +52,7 @@ class Clustering:
     centres: Points
     stability: npt.NDArray[np.float64]
     agreement_by_k: dict[int, float]
+    chosen_k: int
 
     @property
     def k(self) -> int:
@@ -63,14 +70,15 @@ def cluster(
     """Groups of N points.
 
     fit: (N,) which lesions may shape the groups; the others are put to the nearest centre. patients: N names; a
-    resample takes or leaves all lesions of one. k_range: least and most groups, both included; fewer lesions than
-    that give fewer groups. stable_at: mean ARI that counts as stable.
+    resample takes or leaves all lesions of one. k_range: least and most groups, both included; fewer than
+    LESIONS_PER_GROUP lesions a group give fewer groups, but two at least. stable_at: mean ARI that counts as stable.
     Raises ValueError if no lesion may be fitted or the range is empty.
     """
     if not fit.any() or not 1 <= k_range[0] <= k_range[1]:
         raise ValueError(f"nothing to cluster: {int(fit.sum())} lesions, k in {k_range}")
     shaping, owners = points[fit], np.asarray(patients)[fit]
-    most = min(k_range[1], max(len(np.unique(shaping.round(9), axis=0)) - 1, 1))
+    different = len(np.unique(shaping.round(9), axis=0))
+    most = min(k_range[1], max(different - 1, 1), max(len(shaping) // LESIONS_PER_GROUP, 2))
     candidates = range(min(k_range[0], most), most + 1)
     chosen_on = np.random.default_rng(seed).permutation(len(shaping))[:POINTS_FOR_K]
     subsets = _subsets(owners[chosen_on], seed)
@@ -78,15 +86,27 @@ def cluster(
     agreement = {k: _mean_agreement(labelled) for k, labelled in runs.items()}
     k = _choose(agreement, stable_at)
     model = KMeans(k, n_init=STARTS, random_state=seed).fit(shaping)
-    to_centres = cdist(points, model.cluster_centers_)  # (N, k)
+    centres = _without_small_groups(model.cluster_centers_, shaping)
+    to_centres = cdist(points, centres)  # (N, k)
     labels = to_centres.argmin(axis=1)
     return Clustering(
         labels=labels,
         distances=to_centres.min(axis=1),
-        centres=model.cluster_centers_,
-        stability=_stability(labels[fit][chosen_on], runs[k], k),
+        centres=centres,
+        stability=_stability(labels[fit][chosen_on], runs[k], len(centres)),
         agreement_by_k=agreement,
+        chosen_k=k,
     )
+
+
+def _without_small_groups(centres: Points, points: Points) -> Points:
+    """The centres that are left when the smallest group is dissolved again and again, until all are large enough."""
+    while len(centres) > 2:
+        sizes = np.bincount(cdist(points, centres).argmin(axis=1), minlength=len(centres))
+        if sizes.min() >= SMALLEST_GROUP:
+            break
+        centres = np.delete(centres, sizes.argmin(), axis=0)
+    return centres
 
 
 def _choose(agreement: dict[int, float], stable_at: float) -> int:

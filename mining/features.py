@@ -9,11 +9,12 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from mining.body import LITE0_MEAN, LITE0_SHA256, LITE0_STD, lite0
-from mining.hu_features import EDGES_HU, Blocks, hu_blocks, size_block
+from mining.hu_features import BINS, EDGES_HU, Blocks, hu_blocks, size_block
 from mining.patches import PATCH_MM, PATCH_PX, RING_MM, WINDOWS_HU, LesionPatch, grey_windows
 
 LITE0_STAGES = (4, 6)
@@ -36,6 +37,10 @@ class Extractor(Protocol):
 
     def blocks(self, patches: Sequence[LesionPatch]) -> Blocks:
         """One block (N, width) float32 for each kind of feature; N may be 0."""
+        ...
+
+    def inside(self, blocks: Blocks) -> npt.NDArray[np.float32]:
+        """The histogram of Hounsfield units inside each lesion, (N, 20), which is a part of its blocks."""
         ...
 
 
@@ -63,6 +68,9 @@ class HuExtractor:
     def blocks(self, patches: Sequence[LesionPatch]) -> Blocks:
         """(N, 43): in one block, so that the three sizes weigh no more than three bins."""
         return (np.concatenate([*hu_blocks(patches), size_block(patches)], axis=1),)
+
+    def inside(self, blocks: Blocks) -> npt.NDArray[np.float32]:
+        return blocks[0][:, :BINS]
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,9 @@ class Lite0Extractor:
             for part, width in zip(pooled, LITE0_WIDTHS, strict=True)
         )
         return body + hu_blocks(patches)
+
+    def inside(self, blocks: Blocks) -> npt.NDArray[np.float32]:
+        return blocks[len(LITE0_STAGES)]
 
     @torch.inference_mode()
     def _stages(self, patches: Sequence[LesionPatch]) -> list[Tensor]:

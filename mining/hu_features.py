@@ -16,6 +16,8 @@ from mining.patches import RATIO_WITHOUT_SHORT_AXIS, LesionPatch
 EDGES_HU = (-900, -700, -500, -300, -150, -100, -60, -30, -10, 10, 30, 50, 70, 90, 120, 160, 220, 320, 500)
 """Fine where soft tissues differ, coarse in lung and bone; below the first and above the last edge is a bin each."""
 BINS = len(EDGES_HU) + 1
+LOWEST_HU, HIGHEST_HU = -1000, 1500
+"""Where the first bin is taken to begin and the last to end, for a median that falls into one of them."""
 
 Blocks = tuple[npt.NDArray[np.float32], ...]
 """Feature blocks of N lesions, each (N, its width): blocks weigh the same, whatever their width."""
@@ -32,6 +34,14 @@ def size_block(patches: Sequence[LesionPatch]) -> npt.NDArray[np.float32]:
     """Logarithm of long and short axis in mm, and short over long: (N, 3)."""
     sizes = [_sizes(patch) for patch in patches]
     return np.array(sizes, np.float32).reshape(-1, 3)
+
+
+def median_hu(inside: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The median that each histogram tells, (N,) from (N, BINS): within its bin in proportion; 0 for one of zeros."""
+    bounds = np.array([LOWEST_HU, *EDGES_HU, HIGHEST_HU], np.float64)
+    whole = np.maximum(inside.sum(axis=1, keepdims=True), 1e-9)
+    below = np.concatenate([np.zeros((len(inside), 1)), np.cumsum(inside / whole, axis=1)], axis=1)  # (N, BINS + 1)
+    return np.array([np.interp(0.5, row, bounds) if row[-1] > 0 else 0.0 for row in below], np.float64)
 
 
 def _sizes(patch: LesionPatch) -> tuple[float, float, float]:

@@ -19,7 +19,7 @@ from mining.pictures import category_montage
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 KINDS = {"Lung": -700, "Liver": 60, "Bone": 800}
-EACH = 8
+EACH = 10
 SETTINGS = CategoriseSettings(k_min=3, k_max=3, min_lesions=10)
 
 
@@ -28,7 +28,7 @@ def quiet(*_: object, **__: object) -> None: ...
 
 @pytest.fixture
 def seeded(sessions: Sessions, tmp_path: Path) -> tuple[Sessions, DataFolder]:
-    """Three kinds of eight lesions, one a patient, each on an image of its own."""
+    """Three kinds of ten lesions, one a patient, each on an image of its own."""
     with sessions.begin() as session:
         for number in range(3 * EACH):
             add_lesion(session, tmp_path, number, list(KINDS)[number % 3])
@@ -95,7 +95,7 @@ def test_kinds_become_categories_named_by_their_site(seeded: tuple[Sessions, Dat
         assert {row.label_generation for row in rows} == {generation}
         stored = session.get(LabelGeneration, generation)
         assert stored is not None
-        assert (stored.extractor, stored.lesions, stored.figures["unreadable"]) == ("hu-histogram", 24, 0)
+        assert (stored.extractor, stored.lesions, stored.figures["unreadable"]) == ("hu-histogram", 30, 0)
 
 
 def test_categories_and_a_persons_name_live_through_the_next_run(seeded: tuple[Sessions, DataFolder]) -> None:
@@ -130,8 +130,8 @@ def test_the_names_of_others_and_empty_names_are_refused(seeded: tuple[Sessions,
 def test_too_few_lesions_change_nothing_and_are_counted(seeded: tuple[Sessions, DataFolder]) -> None:
     sessions, files = seeded
     with pytest.raises(RequestError, match="too few") as caught:
-        categorise(sessions, files, CategoriseSettings(min_lesions=25), quiet, HuExtractor(), NOW)
-    assert caught.value.facts == {"usable": 24, "found": 24, "needed": 25}
+        categorise(sessions, files, CategoriseSettings(min_lesions=31), quiet, HuExtractor(), NOW)
+    assert caught.value.facts == {"usable": 30, "found": 30, "needed": 31}
     with sessions() as session:
         assert session.scalar(select(func.count()).select_from(LabelGeneration)) == 0
 
@@ -144,7 +144,7 @@ def test_an_unreadable_image_is_left_out_and_counted(seeded: tuple[Sessions, Dat
     with sessions() as session:
         stored = session.get(LabelGeneration, generation)
         assert stored is not None
-        assert (stored.lesions, stored.figures["unreadable"]) == (22, 2)
+        assert (stored.lesions, stored.figures["unreadable"]) == (28, 2)
 
 
 def test_the_second_run_takes_the_features_from_the_cache(seeded: tuple[Sessions, DataFolder], tmp_path: Path) -> None:

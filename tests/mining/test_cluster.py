@@ -71,6 +71,22 @@ def test_fewer_lesions_than_groups_give_fewer_groups() -> None:
     assert len(found.labels) == 3
 
 
+def test_few_lesions_are_put_into_few_groups_however_stable_more_would_be() -> None:
+    points, truth, patients = clouds((5, 5, 5, 5, 5))
+    assert cluster(points, everyone(truth), patients, (5, 12)).k == 3  # 25 lesions, 8 a group
+
+
+def test_a_group_of_fewer_than_four_is_dissolved_into_the_nearest() -> None:
+    points, truth, patients = clouds((30, 20, 3))
+    points[-3:] = 0.5 * np.eye(5)[1] + 1.2 * np.eye(5)[2] + np.random.default_rng(0).normal(0, 0.02, (3, 5))
+    found = cluster(points, everyone(truth), patients, (3, 3))
+    assert (found.k, found.chosen_k) == (2, 3)
+    assert sorted(np.bincount(found.labels)) == [23, 30]
+    assert set(found.labels[-3:]) == set(found.labels[30:50])
+    assert len(found.stability) == 2
+    assert found.distances == pytest.approx(np.linalg.norm(points - found.centres[found.labels], axis=1))
+
+
 def test_one_lesion_is_one_group() -> None:
     found = cluster(np.array([[1.0, 0.0]]), np.array([True]), ["a"], (5, 12))
     assert (found.k, found.labels.tolist(), found.distances.tolist()) == (1, [0], [0.0])

@@ -3,7 +3,7 @@ from math import log
 import numpy as np
 import pytest
 
-from mining.hu_features import BINS, EDGES_HU, hu_blocks, size_block
+from mining.hu_features import BINS, EDGES_HU, hu_blocks, median_hu, size_block
 from mining.patches import LesionPatch
 
 
@@ -39,3 +39,17 @@ def test_sizes_are_logarithms_and_a_missing_short_axis_is_three_quarters() -> No
 def test_no_lesions_keep_the_widths() -> None:
     assert [block.shape for block in hu_blocks([])] == [(0, BINS), (0, BINS)]
     assert size_block([]).shape == (0, 3)
+
+
+def test_the_median_of_a_histogram_lies_in_the_bin_of_the_lesion() -> None:
+    for hu, low, high in ((40, 30, 50), (-650, -700, -500), (20, 10, 30)):
+        inside, _ = hu_blocks([patch(inside_hu=hu, ring_hu=0)])
+        assert low <= median_hu(inside)[0] <= high
+
+
+def test_the_median_is_read_off_in_proportion() -> None:
+    histogram = np.zeros((2, BINS), np.float32)
+    lower = int(np.searchsorted(EDGES_HU, 40))  # 30 to 50
+    histogram[0, lower], histogram[0, lower + 1] = 0.25, 0.75  # half of all is a third into 50 to 70
+    assert median_hu(histogram) == pytest.approx([50 + 20 / 3, 0.0])
+    assert median_hu(histogram[:0]).shape == (0,)
