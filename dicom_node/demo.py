@@ -86,7 +86,7 @@ def run_demo(settings: DemoSettings, progress: Progress) -> Path:
         with _running(folder / "node.toml", config.dicom.port):
             seconds: dict[str, float] = {}
             with _timed(seconds, "receive and harvest"):
-                _send_all(config, ARCHIVE, settings.seed, settings.studies, progress, "send studies")
+                archive = _send_all(config, ARCHIVE, settings.seed, settings.studies, progress, "send studies")
                 _wait_for_work(node, progress)
             with _timed(seconds, "categorise"):
                 _run_task(node, "categorise", progress)
@@ -100,7 +100,7 @@ def run_demo(settings: DemoSettings, progress: Progress) -> Path:
                     truths = _send_all(config, PACS, seed, settings.unseen, progress, "send unseen studies")
                     _wait_for_work(node, progress)
         with reading(node.sessions) as session:
-            facts = gather_facts(session, node.files, truths, seconds, _remarks(settings, pacs))
+            facts = gather_facts(session, node.files, truths, archive, seconds, _remarks(settings, pacs))
         path = folder / "report.html"
         write_report(path, facts)
         return path

@@ -11,12 +11,14 @@ from db import registry
 from db.engine import utc_now
 from db.files import FileStore
 from db.geometry import BoxPx
-from db.models import Study
+from db.models import LesionRow, Study
 from db.outcomes import Analysis, DetectionRow, Task
 from detector.froc import AT_FP_PER_SCAN, HIT_IOU, ScanResult, Scored, sensitivities, with_intervals
 from dicom_node import showcase_gather
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase_facts import DemoFacts, FrocCurve
+from dicom_node.web.figures import drawn_lesion
+from mining.identity import agreement
 
 Truths = Mapping[str, Sequence[PhantomLesion]]
 
@@ -31,10 +33,13 @@ def gather_facts(
     session: Session,
     files: FileStore,
     truths: Truths,
+    archive: Truths,
     seconds: Mapping[str, float],
     remarks: Sequence[tuple[str, str]],
 ) -> DemoFacts:
-    """Everything for the page. truths: of the analysed studies; empty if nothing was analysed."""
+    """Everything for the page. truths: of the analysed studies; empty if nothing was analysed. archive: of the studies
+    that were harvested.
+    """
     comparison = showcase_gather.compared(session, files, truths)
     model = registry.promoted(session)
     durations = tuple((f"seconds to {part}", f"{value:.0f}") for part, value in seconds.items())
@@ -53,8 +58,41 @@ def gather_facts(
         false_positives=comparison.false_positives,
         tree=showcase_gather.result_tree(session, files),
         delivered=showcase_gather.deliveries(session),
-        remarks=(*remarks, *durations, *figures),
+        remarks=(*remarks, *durations, *figures, *agreement_with_kinds(session, archive)),
     )
+
+
+def agreement_with_kinds(session: Session, archive: Truths) -> tuple[tuple[str, str], ...]:
+    """How well the current categories agree with the kinds that the phantom knows; empty before the first category."""
+    rows = session.scalars(
+        select(LesionRow)
+        .where(LesionRow.category_id.is_not(None), LesionRow.study_instance_uid.in_(list(archive)))
+        .order_by(LesionRow.lesion_id)
+    )
+    pairs = [(row.category_id, kind) for row in rows if (kind := kind_of(row, archive[str(row.study_instance_uid)]))]
+    if not pairs:
+        return ()
+    groups, kinds = zip(*pairs, strict=True)
+    figures = agreement(groups, kinds)
+    return (
+        (
+            "categories against the hidden kinds",
+            f"AMI {figures['ami']:.2f}, NMI {figures['nmi']:.2f}, purity {figures['purity']:.2f}: "
+            f"{len(pairs)} lesions, {len(set(groups))} categories, {len(set(kinds))} kinds",
+        ),
+    )
+
+
+def kind_of(row: LesionRow, lesions: Sequence[PhantomLesion]) -> str | None:
+    """The kind of the measured lesion: that of the best overlap on the image; None if that is below HIT_IOU."""
+    drawn = drawn_lesion(row).box
+    overlaps = [
+        (lesion.boxes[row.sop_instance_uid].iou(drawn), lesion.kind)
+        for lesion in lesions
+        if row.sop_instance_uid in lesion.boxes
+    ]
+    overlap, kind = max(overlaps, default=(0.0, None))
+    return kind if overlap >= HIT_IOU else None
 
 
 def _losses(session: Session) -> tuple[tuple[int, float], ...]:
