@@ -1,8 +1,8 @@
 """How well the categories agree with the hidden kinds of the phantoms: `python -m benchmarks.phantom_categories`.
 
 Axes are those of the truth, pixels those of the key images. Lesions are drawn several times over, for the table to show
-what the rule for the number of groups gives with few of them. AMI and ARI are 0 by chance and 1 at best; purity rises by
-itself with the number of groups.
+what the rule for the number of groups gives with few of them. AMI and ARI are 0 by chance and 1 at best; purity rises
+by itself with the number of groups.
 """
 
 from __future__ import annotations

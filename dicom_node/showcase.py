@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from detector.froc import HIT_IOU
 from dicom_node.showcase_facts import DemoFacts
 from dicom_node.showcase_pictures import COLOURS, data_uri, froc_curve, loss_curve, stage
 from dicom_node.web.rendering import environment
@@ -23,6 +24,7 @@ def report_html(facts: DemoFacts) -> str:
         .render(
             facts=facts,
             colours=COLOURS,
+            hit_iou=HIT_IOU,
             measured=[stage(scene, MEASURED_PX) for scene in facts.measured],
             compared=[stage(scene, COMPARED_PX) for scene in facts.compared],
             montage=data_uri(facts.montage_png, "image/png") if facts.montage_png else "",

@@ -14,6 +14,7 @@ from db.files import FileStore
 from db.geometry import BoxPx, PixelSpacing
 from db.models import Image, Instance, LesionRow, Rejection, Study
 from db.outcomes import Analysis, Delivery, DetectionRow, Model, Result
+from detector.froc import HIT_IOU
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase_facts import Delivered, Scene, Shape, Step, TreeItem
 from dicom_node.web.figures import Drawn, drawn_detection, drawn_lesion
@@ -21,9 +22,6 @@ from mining.content_tree import ContentItem, read_tree
 from mining.elements import code_of, first_of, items_of, numbers_of, text_of
 from mining.pictures import category_montage
 from mining.volume import load_image
-
-HIT_IOU = 0.5
-"""As `detector.froc`: a detection hits a lesion if their boxes on one slice overlap that much."""
 
 TEXTS = {
     "TEXT": "TextValue",

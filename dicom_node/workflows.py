@@ -174,7 +174,8 @@ def train_order(node: Node, run: object) -> dict[str, Any]:
 def summary(kind: str, outcome: dict[str, Any]) -> str:
     """One line for a person."""
     if kind == "categorise":
-        return f"generation {outcome.get('label_generation')}: {outcome.get('categories')} categories"
+        groups = len(outcome.get("categories", ()))
+        return f"generation {outcome.get('label_generation')}: {outcome.get('lesions')} lesions in {groups} categories"
     return f"model {outcome.get('model_id')}: {outcome.get('gate')}"
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from dicom_node.web.attention import in_gb
 from dicom_node.web.outcome_queries import FROC_POINTS
 
-SHORT_UID = 22
+SHORT_UID = 12
 
 
 def environment() -> Environment:
