@@ -81,8 +81,11 @@ def save(
     now: datetime,
     reason: str = "",
     images_sha256: str = "",
+    positions_mm: Sequence[float] = (),
 ) -> Analysis:
     """Enter what a model found: each detection, whether it is reported, and the name of its mask's file.
+
+    positions_mm: of each slice of the sorted series along its normal; the views tell them instead of slice numbers.
 
     The same study, revision and model again changes nothing and gives the analysis that stands.
     """
@@ -104,7 +107,7 @@ def save(
     session.add(analysis)
     session.flush()
     for detection, reported, mask_name in detections:
-        session.add(_row(detection, analysis.analysis_id, reported, mask_name, now))
+        session.add(_row(detection, analysis.analysis_id, reported, mask_name, now, positions_mm))
     session.flush()
     return analysis
 
@@ -189,7 +192,14 @@ def read_mask(content: bytes) -> Mask:
 # --- rows -------------------------------------------------------------------------------------------------------
 
 
-def _row(detection: Detection, analysis_id: str, reported: bool, mask_name: str, now: datetime) -> DetectionRow:
+def _row(
+    detection: Detection,
+    analysis_id: str,
+    reported: bool,
+    mask_name: str,
+    now: datetime,
+    positions_mm: Sequence[float],
+) -> DetectionRow:
     long_axis, short_axis = detection.long_axis, detection.short_axis
     return DetectionRow(
         detection_id=detection.detection_id,
@@ -202,6 +212,8 @@ def _row(detection: Detection, analysis_id: str, reported: bool, mask_name: str,
         box_y2=detection.box.y2,
         z_first=detection.z_first,
         z_last=detection.z_last,
+        z_first_mm=float(positions_mm[detection.z_first]) if len(positions_mm) else None,
+        z_last_mm=float(positions_mm[detection.z_last]) if len(positions_mm) else None,
         long_x1=long_axis.a.col,
         long_y1=long_axis.a.row,
         long_x2=long_axis.b.col,

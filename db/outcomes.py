@@ -101,6 +101,10 @@ class DetectionRow(Base):
     box_y2: Mapped[float]
     z_first: Mapped[int]
     z_last: Mapped[int]
+    """Slices of the sorted series, 0-based, both included."""
+    z_first_mm: Mapped[float | None]
+    z_last_mm: Mapped[float | None]
+    """The same as positions along the series' normal."""
     long_x1: Mapped[float]
     long_y1: Mapped[float]
     long_x2: Mapped[float]

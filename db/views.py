@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Float, MetaData, Select, case, cast, func, literal, select, text
+from sqlalchemy import Connection, Float, MetaData, Select, Subquery, case, cast, func, literal, select, text
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.ddl import CreateView
 
@@ -72,6 +72,25 @@ def _studies() -> Query:
     )
 
 
+def _reports() -> Subquery:
+    """The newest SR of each analysis, and the result that superseded it."""
+    newest = (
+        select(Result.analysis_id, func.max(Result.instance_number).label("instance_number"))
+        .where(Result.kind == "SR")
+        .group_by(Result.analysis_id)
+        .subquery()
+    )
+    return (
+        select(Result.analysis_id, Result.result_sop_instance_uid, Result.superseded_by)
+        .join(
+            newest,
+            (newest.c.analysis_id == Result.analysis_id) & (newest.c.instance_number == Result.instance_number),
+        )
+        .where(Result.kind == "SR")
+        .subquery()
+    )
+
+
 def _detections() -> Query:
     """Every detection once, with the SR that reports it and the newest assessment."""
     newest = (
@@ -79,14 +98,7 @@ def _detections() -> Query:
         .group_by(Assessment.detection_id)
         .subquery()
     )
-    report = (
-        select(Result.analysis_id, func.max(Result.result_sop_instance_uid).label("uid"))
-        .where(Result.kind == "SR", Result.superseded_by.is_(None))
-        .group_by(Result.analysis_id)
-        .subquery()
-    )
-    answer = aliased(Assessment)
-    d = DetectionRow
+    report, answer, d = _reports(), aliased(Assessment), DetectionRow
     return (
         select(
             d.detection_id,
@@ -98,15 +110,17 @@ def _detections() -> Query:
             d.box_y1,
             d.box_x2,
             d.box_y2,
-            d.z_first,
-            d.z_last,
+            d.z_first_mm.label("z_first"),
+            d.z_last_mm.label("z_last"),
             d.long_axis_mm,
             d.short_axis_mm,
             d.score,
             d.category,
             Analysis.model_id,
             d.tracking_uid,
-            case((d.reported, report.c.uid)).label("result_sop_instance_uid"),
+            d.tracking_uid_axes,
+            case((d.reported, report.c.result_sop_instance_uid)).label("result_sop_instance_uid"),
+            report.c.superseded_by,
             answer.verdict.label("assessment"),
             answer.reader.label("assessed_by"),
             d.created_at,
@@ -130,6 +144,7 @@ def _deliveries() -> Query:
         select(
             Delivery.result_sop_instance_uid,
             Result.kind,
+            Result.profile,
             Delivery.destination,
             Delivery.state,
             Delivery.tries,
@@ -190,7 +205,22 @@ def _lesion_growth() -> Query:
 
 
 def _analyses() -> Query:
-    return select(*Analysis.__table__.columns)
+    """Every study that was looked at, or not and why."""
+    report, a = _reports(), Analysis
+    outcome = case((a.state == "found", "findings"), (a.state == "none found", "none"), else_=a.state)
+    return select(
+        a.analysis_id,
+        a.study_instance_uid,
+        a.study_revision,
+        a.series_instance_uid,
+        a.model_id,
+        outcome.label("outcome"),
+        a.reason,
+        report.c.result_sop_instance_uid,
+        report.c.superseded_by,
+        a.started_at,
+        a.finished_at,
+    ).outerjoin(report, report.c.analysis_id == a.analysis_id)
 
 
 VIEWS = {

@@ -145,7 +145,7 @@ def detect_study(sessions: Sessions, files: DataFolder, order: Order, progress: 
         log.warning("analysis failed study=%s: %s", order.study_instance_uid, error)
         return _without(sessions, order, analyses.FAILED, str(error), started_at)
     progress("detect", 2, 2)
-    return _save(sessions, files, order, volume.series_instance_uid, found, model, started_at, looked_at)
+    return _save(sessions, files, order, volume, found, model, started_at, looked_at)
 
 
 def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:
@@ -202,7 +202,7 @@ def _save(
     sessions: Sessions,
     files: DataFolder,
     order: Order,
-    series_instance_uid: str,
+    volume: Volume,
     found: Sequence[Detection],
     model: LoadedModel,
     started_at: datetime,
@@ -222,12 +222,13 @@ def _save(
             session,
             study_instance_uid=order.study_instance_uid,
             study_revision=order.study_revision,
-            series_instance_uid=series_instance_uid,
+            series_instance_uid=volume.series_instance_uid,
             model_id=order.model_id,
             detections=named,
             started_at=started_at,
             now=utc_now(),
             images_sha256=images_sha256,
+            positions_mm=positions_mm(volume).tolist(),
         )
     log.info("analysed study=%s kept=%d reported=%d", order.study_instance_uid, len(found), count)
     return _outcome(analysis.analysis_id, analysis.state, analysis.reason, kept=len(found), reported=count)

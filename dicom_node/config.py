@@ -58,7 +58,7 @@ class Dicom(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: Port = Field(11112, description="Port to listen on.")
     max_pdu: int = Field(131072, ge=16384, le=1048576, description="Largest PDU that we take, in bytes.")
-    max_associations: int = Field(20, ge=1, le=1000, description="Associations at one time.")
+    max_associations: int = Field(100, ge=1, le=1000, description="Associations at one time.")
 
 
 class Peer(_Section):
@@ -87,12 +87,14 @@ class Detector(_Section):
         "auto", description="auto takes the pretrained lite0 where its weights are installed, else resnet18."
     )
     budget_minutes: float | None = Field(
-        None, gt=0, description="Longest training; 10 on a CPU and none on a GPU if it is not given."
+        None, gt=0, description="Longest training; 10 on a CPU and 240 on a GPU if it is not given."
     )
     seed: int = Field(1, ge=0, description="Of training.")
     keep_score: float = Field(0.05, ge=0, lt=1, description="Detections below this score are forgotten.")
     max_fp_per_scan: float = Field(
-        1.0, gt=0, description="Operating point: report what the frozen set shows to cost this many false positives."
+        1.0,
+        gt=0,
+        description="Operating point: report what the validation set shows to cost this many false positives.",
     )
     max_findings: int = Field(20, ge=1, description="The most lesions in one report; the highest scores stand.")
 

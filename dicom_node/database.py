@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.orm import sessionmaker
 
 from db.engine import Sessions, open_engine
@@ -49,6 +49,9 @@ def open_checked(url: str) -> Sessions:
 
     Raises DatabaseError if it has another one: the person runs `dicom-node db upgrade`.
     """
+    path = make_url(url).database if url.startswith("sqlite") else None
+    if path is not None and not Path(path).exists():
+        raise DatabaseError("there is no database yet; run `dicom-node db upgrade`", path=path)
     engine = open_engine(url)
     found, wanted = current_revision(engine), newest_revision()
     if found != wanted:

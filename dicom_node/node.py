@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -34,8 +35,9 @@ class Node:
 
     @property
     def device_uid(self) -> str:
-        """Of this node as the device that observes (PS3.16 TID 1004)."""
-        return uid_from("device", self.config.dicom.ae_title, self.config.data_dir)
+        """Of this node as the device that observes (PS3.16 TID 1004); it stays when data_dir is moved."""
+        key = hashlib.sha256(self.site_key()).hexdigest()
+        return uid_from("device", self.config.dicom.ae_title, key)
 
     def site_key(self) -> bytes:
         """The key of the patients' split, made once. Who loses it loses the split: it belongs into every backup."""

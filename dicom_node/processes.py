@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -71,14 +72,23 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
         finally:
             process.stdin.close()  # the child ends with us
         if process.wait() or outcome is None:
-            log.error("child %s ended with status %d", module, process.returncode)
-            raise ChildFailed((_tail(errors) or ["no message"])[-1], module=module, status=process.returncode)
+            said = _tail(errors)
+            log.error("child %s ended with status %d: %s", module, process.returncode, "\n".join(said[-40:]))
+            raise ChildFailed(_message(said), module=module, status=process.returncode)
     return outcome
 
 
 def _tail(errors: IO[str]) -> list[str]:
     errors.seek(0)
     return errors.read()[-10_000:].strip().splitlines()
+
+
+def _message(said: list[str]) -> str:
+    """Pure: the child's own line; of a traceback only the error's name, for its text may be anything."""
+    if not any(line.startswith("Traceback ") for line in said):
+        return said[-1] if said else "it ended without a message"
+    names = [match[1] for line in said if (match := re.match(r"([A-Za-z_][\w.]*)(?::|$)", line))]
+    return f"{names[-1] if names else 'an error'} (unexpected; the worker's log has the traceback)"
 
 
 def _parse(line: str) -> Event:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pathlib import Path
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -73,6 +75,18 @@ def test_upgrading_again_changes_nothing(engine: Engine) -> None:
     assert upgrade(engine) == newest_revision()
 
 
-def test_a_database_that_is_not_upgraded_is_refused_with_the_command(tmp_path: object) -> None:
+def test_a_database_that_is_not_upgraded_is_refused_with_the_command(tmp_path: Path) -> None:
+    (tmp_path / "empty.sqlite").touch()
     with pytest.raises(DatabaseError, match=r"dicom-node db upgrade.*found=none, wanted="):
         open_checked(f"sqlite:///{tmp_path}/empty.sqlite")
+
+
+def test_a_missing_database_is_refused_with_the_command_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match=r"no database yet; run `dicom-node db upgrade`"):
+        open_checked(f"sqlite:///{tmp_path}/none.sqlite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_owner_may_read_the_database(tmp_path: Path) -> None:
+    upgrade(open_engine(f"sqlite:///{tmp_path}/node.sqlite"))
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}

@@ -504,6 +504,8 @@ def upgrade() -> None:
         sa.Column("box_y2", sa.Double(), nullable=False),
         sa.Column("z_first", sa.Integer(), nullable=False),
         sa.Column("z_last", sa.Integer(), nullable=False),
+        sa.Column("z_first_mm", sa.Double(), nullable=True),
+        sa.Column("z_last_mm", sa.Double(), nullable=True),
         sa.Column("long_x1", sa.Double(), nullable=False),
         sa.Column("long_y1", sa.Double(), nullable=False),
         sa.Column("long_x2", sa.Double(), nullable=False),
