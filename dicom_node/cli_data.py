@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from db.errors import RequestError
 from dicom_node.config import Config
-from dicom_node.console import as_event, configured, print_rows, progress_bars
+from dicom_node.console import configured, print_rows, progress_bars
 
 
 @click.command("import")
@@ -56,12 +55,12 @@ def train(config: Config) -> None:
 
 
 def _run(config: Config, kind: str) -> None:
+    from dicom_node.foreground import run_now
     from dicom_node.node import Node
-    from dicom_node.workflows import run_kind, summary
 
     with progress_bars() as show:
-        outcome = run_kind(Node.open(config), kind, f"foreground-{os.getppid()}", as_event(show))
-    click.echo(summary(kind, outcome))
+        outcome = run_now(Node.open(config), kind, show)
+    click.echo(outcome)
 
 
 @click.command()

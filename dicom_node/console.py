@@ -90,8 +90,3 @@ def _figures(figures: Mapping[str, object]) -> str:
     return " ".join(
         f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in figures.items()
     )
-
-
-def as_event(show: Callable[..., None]) -> Callable[[dict[str, Any]], None]:
-    """The same for the events of a process of its own."""
-    return lambda event: show(**event)

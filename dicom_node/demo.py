@@ -19,15 +19,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pydicom import Dataset
-from sqlalchemy import select
 
 from db import registry
 from db.engine import open_engine, reading, utc_now
 from db.errors import NodeError, RequestError
-from db.outcomes import Task
 from dicom_node.config import Config, load_config
 from dicom_node.database import upgrade
 from dicom_node.demo_facts import gather_facts
+from dicom_node.foreground import wait_for_task
 from dicom_node.node import Node
 from dicom_node.pacs_stand_in import PacsStandIn, send_study
 from dicom_node.phantom.study import make_study
@@ -89,11 +88,11 @@ def run_demo(settings: DemoSettings, progress: Progress) -> Path:
                 archive = _send_all(config, ARCHIVE, settings.seed, settings.studies, progress, "send studies")
                 _wait_for_work(node, progress)
             with _timed(seconds, "categorise"):
-                _run_task(node, "categorise", progress)
+                _as_the_button_does(node, "categorise", progress)
             truths: dict[str, tuple[PhantomLesion, ...]] = {}
             if settings.train:
                 with _timed(seconds, "train"):
-                    _run_task(node, "train", progress)
+                    _as_the_button_does(node, "train", progress)
                 _promote(node)
                 with _timed(seconds, "detect and deliver"):
                     seed = settings.seed + UNSEEN_SEED
@@ -225,21 +224,8 @@ def _wait_for_work(node: Node, progress: Progress, longest_s: float = 900.0) -> 
     progress("work", most, most)
 
 
-def _run_task(node: Node, kind: str, progress: Progress) -> None:
-    """Ask for it as the page's button does, and wait."""
-    task_pk = ask_for(node, kind, "demo", utc_now())
-    while True:
-        with reading(node.sessions) as session:
-            task = session.scalars(select(Task).where(Task.task_pk == task_pk)).one()
-        event = task.progress or {}
-        if "step" in event:
-            figures = {name: event[name] for name in ("loss", "lesions") if name in event}
-            progress(f"{kind}: {event['step']}", event.get("done", 0), event.get("total", 0), **figures)
-        if task.state == "failed":
-            raise NodeError(f"{kind} failed: {task.outcome}")
-        if task.state == "done":
-            return
-        time.sleep(0.5)
+def _as_the_button_does(node: Node, kind: str, progress: Progress) -> None:
+    wait_for_task(node, ask_for(node, kind, "demo", utc_now()), progress)
 
 
 def _promote(node: Node) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -11,6 +13,7 @@ from db import registry, studies
 from db.engine import reading, utc_now
 from db.errors import RequestError
 from db.models import Study
+from db.outcomes import Heartbeat, Task
 from db.uids import uid_from
 from dicom_node.importing import files_below
 from dicom_node.node import Node
@@ -18,8 +21,12 @@ from dicom_node.processes import device_of_its_own
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
+from dicom_node.workflows import ask_for, run_kind, summary
 
 Progress = Callable[..., None]
+
+ALIVE = timedelta(seconds=60)
+"""A worker tells every 20 s that it lives (`dicom_node.work`)."""
 
 
 def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, int]:
@@ -39,6 +46,38 @@ def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, 
         measurements, rejections = measurements + counts.measurements, rejections + counts.rejections
         progress("harvest", done, len(uids), measurements=measurements, rejections=rejections)
     return len(uids), measurements, rejections
+
+
+def run_now(node: Node, kind: str, progress: Progress) -> str:
+    """Categorise or train and wait for it; one line on the outcome.
+
+    Where a worker runs, it is the worker's task like any other, and goes on if this process is stopped. Else it runs
+    under this process, and is taken up again by the next call.
+    """
+    if worker_is_alive(node):
+        return wait_for_task(node, ask_for(node, kind, "command line", utc_now()), progress)
+    return summary(kind, run_kind(node, kind, "foreground", lambda event: progress(**event)))
+
+
+def worker_is_alive(node: Node) -> bool:
+    with reading(node.sessions) as session:
+        return session.scalar(select(Heartbeat).where(Heartbeat.seen_at > utc_now() - ALIVE).limit(1)) is not None
+
+
+def wait_for_task(node: Node, task_pk: int, progress: Progress) -> str:
+    """The outcome of a task that the worker runs, showing its progress. Raises RequestError if it fails."""
+    while True:
+        with reading(node.sessions) as session:
+            task = session.get_one(Task, task_pk)
+        event = task.progress or {}
+        if "step" in event:
+            figures = {name: event[name] for name in ("loss", "lesions") if name in event}
+            progress(f"{task.kind}: {event['step']}", event.get("done", 0), event.get("total", 0), **figures)
+        if task.state == "failed":
+            raise RequestError(f"{task.kind} failed: {task.outcome}", task=task_pk)
+        if task.state == "done":
+            return task.outcome
+        time.sleep(0.5)
 
 
 def _model_id(node: Node, given: str | None = None) -> str:

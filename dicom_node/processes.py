@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ class ChildFailed(NodeError):
 @contextmanager
 def device_of_its_own(data_dir: Path, device: str) -> Iterator[None]:
     """Wait until nothing else computes on that device of this host: training and inference never share one."""
-    path = data_dir / "locks" / f"device-{device}.lock"
+    path = data_dir / "locks" / f"device-{socket.gethostname()}-{device}.lock"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
