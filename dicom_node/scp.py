@@ -111,6 +111,7 @@ class Receiver:
             block=False,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, send_without_delay),
+                (evt.EVT_CONN_CLOSE, forget_silent_caller),
                 (evt.EVT_REQUESTED, self._check_caller),
                 (evt.EVT_SOP_COMMON, storage_services),
                 (evt.EVT_REJECTED, _log_rejected),
@@ -165,13 +166,13 @@ class Receiver:
             source_ae=source_ae,
             analyse=self._senders[source_ae].analyse,
         )
-        status = self._status_of(received)
         tally = self._tallies.setdefault(event.assoc, _Tally())
+        tally.failures += 1  # unless it ends well; a bug counts, too
+        status = self._status_of(received)
         if status == SUCCESS:
+            tally.failures -= 1
             tally.instances += 1
             tally.size_bytes += len(received.data_set)
-        else:
-            tally.failures += 1
         return status
 
     def _status_of(self, received: Received) -> int:
@@ -264,6 +265,15 @@ def send_without_delay(event: Event) -> None:
     """Turn Nagle's algorithm off: with a sender that waits for each answer it costs 40 ms an instance."""
     connection = cast(AssociationSocket, event.assoc.dul.socket).socket
     cast(socket.socket, connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def forget_silent_caller(event: Event) -> None:
+    """Wake the thread that waits for the request of a caller who connected and went away, as a port check does.
+
+    pynetdicom would let it wait for 30 s, count it among the associations, and hold up the node's end.
+    """
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]
 
 
 def serve(settings: ReceiveSettings, store: Store, stop: threading.Event, drain_s: float = 30.0) -> None:

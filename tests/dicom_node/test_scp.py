@@ -1,12 +1,16 @@
+import errno
 import gc
+import logging
 import socket
 import threading
+import time
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import cast
 
 import pytest
-from arriving import STUDY, associated, ct, new_store, receiving, with_meta
+from arriving import STUDY, associated, ct, encoded, new_store, receiving, with_meta
 from pydicom import dcmread
 from pydicom.uid import (
     CTImageStorage,
@@ -22,8 +26,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from db.engine import Sessions, reading
+from db.errors import ContentError
 from db.models import Instance, Refusal, Study
 from dicom_node.scp import Receiver, ReceiveSettings, Sender, is_storage
 from dicom_node.store import Store
@@ -175,3 +182,53 @@ def test_stopping_lets_an_open_association_end(store: Store) -> None:
         stopping.join(20)
         assert not stopping.is_alive()
     assert len(instances(store)) == 1
+
+
+def test_callers_that_connect_and_say_nothing_neither_stay_nor_hold_up_the_end(store: Store) -> None:
+    receiver = Receiver(ReceiveSettings("NODE", "127.0.0.1", 0, [Sender("PACS")], max_associations=2), store)
+    for _ in range(6):
+        socket.create_connection(("127.0.0.1", receiver.port)).close()
+    until = time.monotonic() + 10
+    while receiver._server.active_associations and time.monotonic() < until:
+        time.sleep(0.02)
+    with associated(receiver.port, [CT_CONTEXT]) as assoc:
+        assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
+    began = time.monotonic()
+    receiver.stop(drain_s=20)
+    assert time.monotonic() - began < 5
+
+
+def test_a_store_that_cannot_write_and_a_database_that_is_away_are_answered_with_out_of_resources(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(error: Exception) -> Callable[..., None]:
+        def keep(*_: object) -> None:
+            raise error
+
+        return keep
+
+    away = OperationalError("SELECT 1", {}, ConnectionError("P-17 is in here"))
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        for error in (OSError(errno.EIO, "Input/output error"), away, PoolTimeout("no connection is free")):
+            monkeypatch.setattr(store, "keep", fail(error))
+            assert assoc.send_c_store(with_meta(ct())).Status == 0xA700
+        monkeypatch.setattr(store, "keep", fail(ContentError("there is no SOP Class UID")))
+        monkeypatch.setattr(store, "refuse", fail(away))
+        assert assoc.send_c_store(with_meta(ct())).Status == 0xC000
+
+
+def test_an_association_is_one_line_in_the_log_and_a_bug_its_traceback(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with receiving(store) as receiver, associated(receiver.port, [CT_CONTEXT]) as assoc:
+        for number in (1, 2, 2):
+            assert assoc.send_c_store(with_meta(ct(number))).Status == 0x0000
+        monkeypatch.setattr(store, "keep", lambda *_: 1 // 0)
+        assert assoc.send_c_store(with_meta(ct(3))).Status == 0xC211
+    messages = [record.getMessage() for record in caplog.records if record.name == "dicom_node.scp"]
+    (ended,) = [message for message in messages if "association of PACS" in message]
+    size = sum(len(encoded(ct(number))) for number in (1, 2, 2))
+    assert ended.startswith(f"an association of PACS ended: instances=3 bytes={size} failures=1 seconds=")
+    assert not any("sop_instance" in message for message in messages)
+    assert any(record.exc_info and record.exc_info[0] is ZeroDivisionError for record in caplog.records)

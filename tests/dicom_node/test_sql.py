@@ -78,7 +78,8 @@ def test_the_interface_is_kept(any_url: str) -> None:
             stated_long_axis_mm stated_short_axis_mm stated_disagrees box_x1 box_y1 box_x2 box_y2 finding_code finding
             site_code site tracking_id tracking_uid reader measured_at source_kind source_writer source_sop_instance_uid
             source_item derived image_present category_id category label_generation split accession_number
-            issuer_of_patient_id series_description manufacturer possibly_noisy lesion_identity reader_version excluded_because""",
+            issuer_of_patient_id series_description manufacturer possibly_noisy lesion_identity reader_version
+            excluded_because""",
     }
     for view, columns in promised.items():
         found, _ = query(any_url, f"SELECT * FROM {view}")
