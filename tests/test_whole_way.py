@@ -4,7 +4,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from pydicom import Dataset
 from pydicom.uid import generate_uid
 from sqlalchemy import select
@@ -12,6 +11,7 @@ from whole_way import (
     Site,
     analysis_state,
     at_pacs,
+    command,
     current,
     ledger,
     register,
@@ -25,7 +25,6 @@ from whole_way import (
 from db import deliveries
 from db.engine import reading, utc_now
 from db.models import LesionRow, SourceObject, Study
-from dicom_node.cli import main
 from dicom_node.sql import query
 
 pytestmark = pytest.mark.slow
@@ -128,8 +127,8 @@ def test_a_corrected_patient_gets_a_new_result_and_the_old_one_is_never_sent(tmp
             **dict.fromkeys(second.values(), "held"),
         }
 
-        released = CliRunner().invoke(main, ["deliveries", "release", "pacs", "--config", str(site.config_path)])
-        assert (released.exit_code, released.stdout) == (0, "2 results are released to pacs\n")
+        released = command(site, "deliveries", "release", "pacs")
+        assert (released.returncode, released.stdout) == (0, "2 results are released to pacs\n")
         wait_for_work(site)
         stored = at_pacs(site, uid)
         assert set(stored) == set(second.values())

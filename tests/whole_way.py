@@ -265,3 +265,9 @@ def analysis_state(site: Site, study_uid: str) -> str:
 def at_pacs(site: Site, study_uid: str) -> dict[str, Dataset]:
     """By SOP Instance UID: what the PACS holds of ours in a study."""
     return {str(ds.SOPInstanceUID): ds for ds in map(dcmread, (site.folder / "pacs" / study_uid).glob("*.dcm"))}
+
+
+def command(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`dicom-node ARGUMENTS --config …` as a process of its own."""
+    line = [sys.executable, "-m", "dicom_node.cli", *arguments, "--config", str(site.config_path)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
