@@ -107,7 +107,8 @@ def serve(role: str, supervised: bool, path: Path | None) -> None:
     if role == "all":
         from dicom_node.supervise import supervise
 
-        supervise(found.absolute(), stop)
+        as_json = click.get_current_context().find_root().params["log_json"]
+        supervise(found.absolute(), stop, ("--log-json",) if as_json else ())
         return
     _run_role(role, config, stop)
 

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,22 +59,22 @@ class _Role:
     start_at: float = 0.0
 
 
-def supervise(config_path: Path, stop: threading.Event, roles: tuple[str, ...] = ROLES) -> None:
-    """Run the roles until `stop` is set; raises RoleKeepsDying."""
-    watched = [_Role(name) for name in roles]
+def supervise(config_path: Path, stop: threading.Event, options: Sequence[str] = ()) -> None:
+    """Run the roles until `stop` is set; raises RoleKeepsDying. options: given to each, before its command."""
+    watched = [_Role(name) for name in ROLES]
     try:
         while not stop.wait(0.1):
             for role in watched:
-                _look_after(role, config_path)
+                _look_after(role, config_path, options)
     finally:
         _drain([role.process for role in watched if role.process is not None])
 
 
-def _look_after(role: _Role, config_path: Path) -> None:
+def _look_after(role: _Role, config_path: Path, options: Sequence[str]) -> None:
     now = time.monotonic()
     if role.process is None:
         if now >= role.start_at:
-            role.process = _start(role.name, config_path)
+            role.process = _start(role.name, config_path, options)
             log.info("role=%s started pid=%d", role.name, role.process.pid)
         return
     status = role.process.poll()
@@ -89,7 +89,7 @@ def _look_after(role: _Role, config_path: Path) -> None:
     role.start_at = now + restart_delay_s(recent)
 
 
-def _start(role: str, config_path: Path) -> subprocess.Popen[bytes]:
+def _start(role: str, config_path: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     command = [
         sys.executable,
         "-m",
