@@ -1,7 +1,7 @@
 """The protocol of the file store: where bytes lie, by name. Pure.
 
-A name is a relative POSIX path made of checked UIDs and hashes. The store in `dicom_node.store` keeps the files of
-one machine; an object store would do the same.
+A name is a relative POSIX path made of checked UIDs and hashes. `db.local_files` keeps the files of one machine; an
+object store would do the same.
 """
 
 from __future__ import annotations

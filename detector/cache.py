@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from db.geometry import PixelSpacing
+from db.local_files import LocalFiles
 from db.measurement import ImageReference
 from detector.prepare import Frame, InputSettings, Scan, prepare_scan
-from mining.data_folder import DataFolder
 from mining.volume import Volume, load_volume
 
 FORMAT = 1
@@ -60,11 +60,11 @@ def _prepare(paths: Sequence[Path], inputs: InputSettings, voxels_path: Path, fa
     scan = prepare_scan(volume.voxels, positions_mm(volume), volume.spacing, inputs)
     buffer = io.BytesIO()
     np.save(buffer, scan.voxels)
-    DataFolder(voxels_path.parent).write(voxels_path.name, buffer.getvalue())
+    LocalFiles(voxels_path.parent).write(voxels_path.name, buffer.getvalue())
     facts = {
         "positions_mm": scan.positions_mm.tolist(),
         "frame": asdict(scan.frame),
         "spacing": asdict(volume.spacing),
         "images": [[image.sop_instance_uid, image.frame_number] for image in volume.images],
     }
-    DataFolder(facts_path.parent).write(facts_path.name, json.dumps(facts).encode())
+    LocalFiles(facts_path.parent).write(facts_path.name, json.dumps(facts).encode())

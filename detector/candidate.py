@@ -19,6 +19,7 @@ import torch
 from db import registry
 from db.engine import Sessions, reading, utc_now
 from db.errors import TrainingError
+from db.local_files import LocalFiles
 from detector.cache import CachedScan
 from detector.dataset import (
     Classes,
@@ -42,7 +43,6 @@ from detector.model_files import LoadedModel, card_bytes, card_of, load_model, n
 from detector.prepare import InputSettings
 from mining import child
 from mining.body import lite0_weights
-from mining.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Order:
     max_steps: int | None = None
 
 
-def make_candidate(sessions: Sessions, files: DataFolder, order: Order, progress: child.Progress) -> dict[str, Any]:
+def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress: child.Progress) -> dict[str, Any]:
     """Train on what is known now and register the model; the gate promotes it or says why not.
 
     Raises TrainingError if there is no marked lesion to learn from or the training diverges.
@@ -149,7 +149,7 @@ def _trained(
 
 def _judge(
     sessions: Sessions,
-    files: DataFolder,
+    files: LocalFiles,
     rows: Sequence[Truth],
     model: LoadedModel,
     split: str,
@@ -163,7 +163,7 @@ def _judge(
 
 
 def evaluate_model(
-    sessions: Sessions, files: DataFolder, model_id: str, device: str, progress: child.Progress
+    sessions: Sessions, files: LocalFiles, model_id: str, device: str, progress: child.Progress
 ) -> dict[str, Any]:
     """A registered model's figures on the frozen set as it is now. Raises RequestError for an unknown model."""
     with reading(sessions) as session:
@@ -174,7 +174,7 @@ def evaluate_model(
 
 def _keep(
     sessions: Sessions,
-    files: DataFolder,
+    files: LocalFiles,
     content: bytes,
     card: dict[str, Any],
     rows: Sequence[Truth],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mining.data_folder import DataFolder
+from db.local_files import LocalFiles
 
 Findings = list[list[tuple[int, tuple[float, float, float, float], int]]]
 """For each scan: slice, box and label of what a round found."""
@@ -47,7 +47,7 @@ def save(
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    DataFolder(path.parent).write(path.name, buffer.getvalue())
+    LocalFiles(path.parent).write(path.name, buffer.getvalue())
 
 
 def restore(

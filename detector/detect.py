@@ -22,6 +22,7 @@ from db.detection import Detection
 from db.engine import Sessions, open_sessions, reading, utc_now
 from db.errors import ContentError
 from db.files import name_part
+from db.local_files import LocalFiles
 from db.models import Image, Series
 from detector.cache import positions_mm
 from detector.choose import Candidate, choose, why_none
@@ -33,7 +34,6 @@ from detector.prepare import prepare_scan
 from detector.segment import SegmentSettings, outline
 from detector.tracking import Earlier, tracking_uids
 from mining import child
-from mining.data_folder import DataFolder
 from mining.volume import Volume, load_volume
 
 log = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class Order:
     device: str
 
 
-def detect_study(sessions: Sessions, files: DataFolder, order: Order, progress: child.Progress) -> dict[str, Any]:
+def detect_study(sessions: Sessions, files: LocalFiles, order: Order, progress: child.Progress) -> dict[str, Any]:
     """Analyse one revision of a study by one model, once; whatever comes of it is a row.
 
     Raises what is no fact about the study: the model is unknown or its file is broken, the disk is full.
@@ -174,7 +174,7 @@ def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:
     return candidates
 
 
-def _paths(session: Session, files: DataFolder, study_instance_uid: str, best: Candidate | None) -> list[Path]:
+def _paths(session: Session, files: LocalFiles, study_instance_uid: str, best: Candidate | None) -> list[Path]:
     """Files of the images of the chosen series; other objects that lie in it (an SR, a SEG) are none."""
     if best is None:
         return []
@@ -200,7 +200,7 @@ def _earlier(session: Session, study_instance_uid: str, volume: Volume) -> list[
 
 def _save(
     sessions: Sessions,
-    files: DataFolder,
+    files: LocalFiles,
     order: Order,
     volume: Volume,
     found: Sequence[Detection],
@@ -264,7 +264,7 @@ def device_of(wanted: str) -> str:
 def work(order: dict[str, Any]) -> dict[str, Any]:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     wanted = Order(**{name: order[name] for name in Order.__slots__})
-    return detect_study(open_sessions(order["database_url"]), DataFolder(Path(order["data_dir"])), wanted, child.report)
+    return detect_study(open_sessions(order["database_url"]), LocalFiles(Path(order["data_dir"])), wanted, child.report)
 
 
 if __name__ == "__main__":

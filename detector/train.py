@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from db.engine import open_sessions
+from db.local_files import LocalFiles
 from detector.candidate import Order, make_candidate
 from mining import child
-from mining.data_folder import DataFolder
 
 
 def work(order: dict[str, Any]) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
     optional = {name: order[name] for name in ("gate_margin", "gate_min_lesions", "max_steps") if name in order}
     wanted = Order(order.get("budget_s"), order["seed"], order["device"], order["body"], order["run_dir"], **optional)
     sessions = open_sessions(order["database_url"])
-    return make_candidate(sessions, DataFolder(Path(order["data_dir"])), wanted, child.report)
+    return make_candidate(sessions, LocalFiles(Path(order["data_dir"])), wanted, child.report)
 
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ def _model_id(node: Node, given: str | None = None) -> str:
 
 def evaluate_now(node: Node, given: str | None, progress: Progress) -> list[dict[str, object]]:
     """A model on the frozen set as it is now: a row for each rate of false positives."""
+    from db.local_files import LocalFiles
     from detector.candidate import evaluate_model
-    from mining.data_folder import DataFolder
 
     model_id = _model_id(node, given)
     device = node.config.detector.device
     with device_of_its_own(node.config.data_dir, "cuda" if device == "cuda" else "cpu"):
-        figures = evaluate_model(node.sessions, DataFolder(node.config.data_dir), model_id, device, progress)
+        figures = evaluate_model(node.sessions, LocalFiles(node.config.data_dir), model_id, device, progress)
     if figures["sensitivity"] is None:
         raise RequestError("the frozen set holds no lesion yet", scans=figures["scans"])
     shared = {"model_id": model_id, "lesions": figures["lesions"], "scans": figures["scans"]}
@@ -105,9 +105,9 @@ def evaluate_now(node: Node, given: str | None, progress: Progress) -> list[dict
 
 def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list[Path]:
     """The files written for one series of CT images in a folder. Raises ContentError if it is not one series."""
+    from db.local_files import LocalFiles
     from detector.detect import DetectSettings, detect_volume, device_of, reported
     from detector.model_files import load_model
-    from mining.data_folder import DataFolder
     from mining.volume import load_volume
 
     settings = node.config.detector
@@ -116,7 +116,7 @@ def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list
     paths = list(files_below([path]))
     progress("read", 0, len(paths))
     volume = load_volume(paths, progress)
-    model = load_model(row.card, row.weights_sha256, DataFolder(node.config.data_dir), device_of(settings.device))
+    model = load_model(row.card, row.weights_sha256, LocalFiles(node.config.data_dir), device_of(settings.device))
     images = headers_of(paths)
     study_uid = str(images[0].StudyInstanceUID)
     found = detect_volume(model, volume, DetectSettings(settings.keep_score), study_uid)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.engine import Sessions
+from db.local_files import LocalFiles
 from db.uids import uid_from
 from dicom_node.config import Config
 from dicom_node.database import open_checked
-from dicom_node.store import LocalFiles
 
 SITE_KEY = "site.key"
 

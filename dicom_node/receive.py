@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from db.engine import utc_now
 from db.errors import ConfigError
+from db.local_files import LocalFiles
 from dicom_node.config import Config
 from dicom_node.database import open_checked
 from dicom_node.scp import ReceiveSettings, Sender, serve
-from dicom_node.store import LocalFiles, Store
+from dicom_node.store import Store
 
 GB = 1_000_000_000
 LEFT_OVER_AFTER = timedelta(days=1)

@@ -22,9 +22,9 @@ from db.categories import NewGeneration, NewGroup, TruthLesion
 from db.engine import Sessions, open_sessions, reading, utc_now
 from db.errors import ContentError, RequestError
 from db.files import FileStore
+from db.local_files import LocalFiles
 from mining.child import Progress, report, run
 from mining.cluster import POINTS_FOR_K, Clustering, cluster
-from mining.data_folder import DataFolder
 from mining.feature_cache import Vectors, lesion_key, read_features, stack, write_features
 from mining.features import Extractor, best_extractor, extractor_key
 from mining.hu_features import median_hu
@@ -212,7 +212,7 @@ def _write(
 def _work(order: dict[str, Any]) -> dict[str, Any]:
     settings = CategoriseSettings(**order.get("settings", {}))
     sessions = open_sessions(order["database_url"])
-    generation = categorise(sessions, DataFolder(Path(order["data_dir"])), settings, report)
+    generation = categorise(sessions, LocalFiles(Path(order["data_dir"])), settings, report)
     with reading(sessions) as session:
         listed = categories.list_categories(session, generation)
     return {

@@ -7,6 +7,7 @@ import pytest
 from postgres import Server, running_server
 
 from db.engine import Sessions, open_engine, open_sessions, sqlite_url
+from db.local_files import LocalFiles
 from dicom_node.database import upgrade
 
 
@@ -33,6 +34,12 @@ def sessions(database_url: str) -> Iterator[Sessions]:
     made = open_sessions(database_url)
     yield made
     made.kw["bind"].dispose()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LocalFiles:
+    """The file store in the same folder as the database."""
+    return LocalFiles(tmp_path)
 
 
 @pytest.fixture(scope="session")

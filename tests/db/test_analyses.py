@@ -12,10 +12,10 @@ from db.detection import Detection, Mask
 from db.engine import Sessions
 from db.errors import RequestError
 from db.geometry import Axis, BoxPx, PointPx
+from db.local_files import LocalFiles
 from db.measurement import ImageReference
 from db.models import Study
 from db.outcomes import DetectionRow
-from mining.data_folder import DataFolder
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 STUDY = "1.2.3"
@@ -47,7 +47,7 @@ def save(session: Session, model_id: str, *found: tuple[Detection, bool, str]) -
 
 
 def test_detections_come_back_as_they_were_with_their_masks(sessions: Sessions, tmp_path: Path) -> None:
-    files = DataFolder(tmp_path)
+    files = LocalFiles(tmp_path)
     strong, weak = detection(0.9), detection(0.2)
     assert strong.mask is not None
     files.write("masks/strong.npz", analyses.mask_bytes(strong.mask))

@@ -11,13 +11,13 @@ from db import analyses, registry
 from db.engine import Sessions
 from db.errors import TrainingError
 from db.geometry import PixelSpacing
+from db.local_files import LocalFiles
 from detector import candidate, checkpoint
 from detector.augment import AugmentSettings
 from detector.batches import BatchSettings, Mark, TrainingScan
 from detector.loop import TrainSettings, train
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan
-from mining.data_folder import DataFolder
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 INPUTS = InputSettings(windows_hu=((-175.0, 275.0),))
@@ -94,6 +94,6 @@ def test_training_stops_when_the_loss_is_no_number(tmp_path: Path) -> None:
 def test_an_empty_database_gives_no_model(sessions: Sessions, tmp_path: Path) -> None:
     order = candidate.Order(5.0, 1, "cpu", "resnet18", str(tmp_path / "run"))
     with pytest.raises(TrainingError, match="no marked lesion"):
-        candidate.make_candidate(sessions, DataFolder(tmp_path), order, silent)
+        candidate.make_candidate(sessions, LocalFiles(tmp_path), order, silent)
     with sessions() as session:
         assert registry.models(session) == [] and analyses.newest(session, "1.2", 1) is None

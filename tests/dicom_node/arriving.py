@@ -17,8 +17,9 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
 
 from db.engine import Sessions
+from db.local_files import LocalFiles
 from dicom_node.scp import Receiver, ReceiveSettings, Sender
-from dicom_node.store import LocalFiles, Received, Store
+from dicom_node.store import Received, Store
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

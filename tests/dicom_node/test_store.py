@@ -18,8 +18,9 @@ from sqlalchemy import select
 
 from db.engine import Sessions, reading
 from db.errors import ContentError, StorageFull
+from db.local_files import LocalFiles
 from db.models import Instance, Refusal, Study
-from dicom_node.store import LocalFiles, MismatchError, Received, Store, derived_uid, placed
+from dicom_node.store import MismatchError, Received, Store, derived_uid, placed
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from test_web_pages import PAGES
 from web_seed import STUDY, seed
 
 from db.engine import Sessions
+from db.local_files import LocalFiles
 from db.outcomes import Task
-from dicom_node.store import LocalFiles
 from dicom_node.web import access
 from dicom_node.web.app import create_app
 from dicom_node.web.guard import COOKIE

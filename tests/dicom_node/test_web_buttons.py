@@ -11,9 +11,9 @@ from web_seed import CANDIDATE, DEAD, DELIVERED, HELD, LESION, PROMOTED, REPLACE
 
 from db.engine import Sessions
 from db.errors import PeerError
+from db.local_files import LocalFiles
 from db.models import Category, Instance, LesionRow, Study
 from db.outcomes import Audit, Delivery, Model, Task
-from dicom_node.store import LocalFiles
 from dicom_node.web.app import create_app
 from dicom_node.web.settings import Actions, Destination, WebSettings
 

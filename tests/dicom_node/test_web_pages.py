@@ -20,8 +20,8 @@ from web_seed import (
 )
 
 from db.engine import Sessions
+from db.local_files import LocalFiles
 from db.models import Study
-from dicom_node.store import LocalFiles
 from dicom_node.web.app import create_app
 from dicom_node.web.settings import Actions, Destination, WebSettings
 

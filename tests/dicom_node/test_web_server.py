@@ -14,7 +14,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from db.engine import open_sessions
-from dicom_node.store import LocalFiles
+from db.local_files import LocalFiles
 from dicom_node.web.app import create_app
 from dicom_node.web.server import serve
 from dicom_node.web.settings import Actions, WebSettings

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from db import categories, lesions
 from db.engine import Sessions
 from db.errors import RequestError
+from db.local_files import LocalFiles
 from db.models import Image, Instance, LabelGeneration, LesionRow, MeasurementRow, Patient, Series, SourceObject, Study
 from db.outcomes import Audit
 from mining.categorise import CategoriseSettings, categorise
-from mining.data_folder import DataFolder
 from mining.features import HuExtractor
 from mining.identity import agreement
 from mining.pictures import category_montage
@@ -27,14 +27,14 @@ def quiet(*_: object, **__: object) -> None: ...
 
 
 @pytest.fixture
-def seeded(sessions: Sessions, tmp_path: Path) -> tuple[Sessions, DataFolder]:
+def seeded(sessions: Sessions, tmp_path: Path) -> tuple[Sessions, LocalFiles]:
     """Three kinds of ten lesions, one a patient, each on an image of its own."""
     with sessions.begin() as session:
         for number in range(3 * EACH):
             add_lesion(session, tmp_path, number, list(KINDS)[number % 3])
         session.flush()
         lesions.refresh(session)
-    return sessions, DataFolder(tmp_path)
+    return sessions, LocalFiles(tmp_path)
 
 
 def add_lesion(session, folder: Path, number: int, kind: str) -> None:  # type: ignore[no-untyped-def]
@@ -83,7 +83,7 @@ def add_lesion(session, folder: Path, number: int, kind: str) -> None:  # type: 
     )  # fmt: skip
 
 
-def test_kinds_become_categories_named_by_their_site(seeded: tuple[Sessions, DataFolder]) -> None:
+def test_kinds_become_categories_named_by_their_site(seeded: tuple[Sessions, LocalFiles]) -> None:
     sessions, files = seeded
     generation = categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
     with sessions() as session:
@@ -98,7 +98,7 @@ def test_kinds_become_categories_named_by_their_site(seeded: tuple[Sessions, Dat
         assert (stored.extractor, stored.lesions, stored.figures["unreadable"]) == ("hu-histogram", 30, 0)
 
 
-def test_categories_and_a_persons_name_live_through_the_next_run(seeded: tuple[Sessions, DataFolder]) -> None:
+def test_categories_and_a_persons_name_live_through_the_next_run(seeded: tuple[Sessions, LocalFiles]) -> None:
     sessions, files = seeded
     categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
     with sessions.begin() as session:
@@ -115,7 +115,7 @@ def test_categories_and_a_persons_name_live_through_the_next_run(seeded: tuple[S
         assert categories.samples(session, liver.category_id, count=3)[0] in before
 
 
-def test_the_names_of_others_and_empty_names_are_refused(seeded: tuple[Sessions, DataFolder]) -> None:
+def test_the_names_of_others_and_empty_names_are_refused(seeded: tuple[Sessions, LocalFiles]) -> None:
     sessions, files = seeded
     categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
     with sessions.begin() as session:
@@ -127,7 +127,7 @@ def test_the_names_of_others_and_empty_names_are_refused(seeded: tuple[Sessions,
             categories.rename(session, 99, "Spleen", "admin", NOW)
 
 
-def test_too_few_lesions_change_nothing_and_are_counted(seeded: tuple[Sessions, DataFolder]) -> None:
+def test_too_few_lesions_change_nothing_and_are_counted(seeded: tuple[Sessions, LocalFiles]) -> None:
     sessions, files = seeded
     with pytest.raises(RequestError, match="too few") as caught:
         categorise(sessions, files, CategoriseSettings(min_lesions=31), quiet, HuExtractor(), NOW)
@@ -136,7 +136,7 @@ def test_too_few_lesions_change_nothing_and_are_counted(seeded: tuple[Sessions, 
         assert session.scalar(select(func.count()).select_from(LabelGeneration)) == 0
 
 
-def test_an_unreadable_image_is_left_out_and_counted(seeded: tuple[Sessions, DataFolder], tmp_path: Path) -> None:
+def test_an_unreadable_image_is_left_out_and_counted(seeded: tuple[Sessions, LocalFiles], tmp_path: Path) -> None:
     sessions, files = seeded
     sorted(tmp_path.glob("*.dcm"))[0].write_bytes(b"no DICOM" * 40)
     sorted(tmp_path.glob("*.dcm"))[1].unlink()
@@ -147,7 +147,7 @@ def test_an_unreadable_image_is_left_out_and_counted(seeded: tuple[Sessions, Dat
         assert (stored.lesions, stored.figures["unreadable"]) == (28, 2)
 
 
-def test_the_second_run_takes_the_features_from_the_cache(seeded: tuple[Sessions, DataFolder], tmp_path: Path) -> None:
+def test_the_second_run_takes_the_features_from_the_cache(seeded: tuple[Sessions, LocalFiles], tmp_path: Path) -> None:
     sessions, files = seeded
     categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
     for path in tmp_path.glob("*.dcm"):
@@ -158,7 +158,7 @@ def test_the_second_run_takes_the_features_from_the_cache(seeded: tuple[Sessions
         categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
 
 
-def test_the_montage_is_a_picture_of_all_categories(seeded: tuple[Sessions, DataFolder]) -> None:
+def test_the_montage_is_a_picture_of_all_categories(seeded: tuple[Sessions, LocalFiles]) -> None:
     sessions, files = seeded
     categorise(sessions, files, SETTINGS, quiet, HuExtractor(), NOW)
     with sessions() as session:
