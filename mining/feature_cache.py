@@ -39,7 +39,7 @@ def read_features(files: FileStore, extractor_key: str) -> dict[str, Vectors]:
     if not path.exists():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:  # np.load leaves a broken file open
             blocks = [kept[f"block_{number}"] for number in range(len(kept.files) - 1)]
             return {str(key): tuple(block[row] for block in blocks) for row, key in enumerate(kept["keys"])}
     except (ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:

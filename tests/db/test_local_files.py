@@ -63,5 +63,5 @@ def test_a_full_disk_is_told_and_leaves_the_old_content_and_nothing_else(
 
 def test_another_trouble_of_the_disk_is_not_taken_for_a_full_one(files: LocalFiles) -> None:
     files.write("one", b"a file")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(FileExistsError):
         files.write("one/below", b"content")
