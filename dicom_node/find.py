@@ -10,7 +10,8 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # t
 
 from db.errors import PeerError
 from dicom_node.config import Config, Peer
-from dicom_node.scu import associated
+from dicom_node.scu import associated, check
+from mining.elements import integer_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,9 @@ def number_of_instances(peer: Peer, our_ae_title: str, study_instance_uid: str) 
         if not assoc.accepted_contexts:
             raise PeerError("the peer offers no C-FIND; set find = false", peer=peer.name)
         for status, identifier in assoc.send_c_find(query, StudyRootQueryRetrieveInformationModelFind):
-            if getattr(status, "Status", None) in PENDING and identifier is not None:
-                number = identifier.get("NumberOfStudyRelatedInstances")
-                found = int(number) if number is not None else found
+            if getattr(status, "Status", None) not in PENDING:
+                check(peer, status, "C-FIND")
+            elif identifier is not None:
+                number = integer_of(identifier, "NumberOfStudyRelatedInstances")
+                found = number if number is not None else found
     return found

@@ -32,7 +32,9 @@ def echo(peer: Peer, our_ae_title: str) -> str:
     ae = AE(our_ae_title)
     ae.add_requested_context(Verification)
     with associated(ae, peer) as assoc:
-        _check(peer, assoc.send_c_echo(), "C-ECHO")
+        if not assoc.accepted_contexts:
+            raise PeerError("the peer offers no C-ECHO", peer=peer.name)
+        check(peer, assoc.send_c_echo(), "C-ECHO")
     return "answered C-ECHO with Success"
 
 
@@ -50,7 +52,7 @@ def store(peer: Peer, our_ae_title: str, path: Path, sop_class_uid: str, transfe
                 peer=peer.name,
                 sop_class=sop_class_uid,
             )
-        status = _check(peer, assoc.send_c_store(dcmread(path)), "C-STORE")
+        status = check(peer, assoc.send_c_store(dcmread(path)), "C-STORE")
     return "Success" if status == 0 else f"stored with warning 0x{status:04X}"
 
 
@@ -83,7 +85,8 @@ def _no_delay(event: evt.Event) -> None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _check(peer: Peer, answer: object, service: str) -> int:
+def check(peer: Peer, answer: object, service: str) -> int:
+    """The final status of an answer, 0 or a warning. Raises PeerError for a failure, and where none came."""
     status = getattr(answer, "Status", None)
     if status is None:
         raise PeerError(f"the peer did not answer {service}", peer=peer.name)

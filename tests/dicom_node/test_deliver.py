@@ -1,0 +1,206 @@
+"""What becomes of a result in the outbox, against a real SCP as its destination."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from arriving import STUDY, ct, with_meta
+from node_process import free_port
+from peers import Script, ScriptedPeer, scripted_peer
+from pydicom.uid import CTImageStorage
+from sqlalchemy import update
+
+from db import deliveries
+from db.engine import Sessions, reading, utc_now
+from db.errors import PeerError
+from db.models import Study
+from db.outcomes import Analysis, Delivery, Result
+from dicom_node.config import Config, Peer
+from dicom_node.deliver import deliver
+from dicom_node.store import LocalFiles
+
+RESULT = "2.25.7001"
+
+
+class Outbox:
+    """Results of one study that wait for 'Archive'."""
+
+    def __init__(self, sessions: Sessions, files: LocalFiles) -> None:
+        self.sessions, self.files = sessions, files
+        with sessions.begin() as session:
+            now = utc_now()
+            session.add(
+                Study(
+                    study_instance_uid=STUDY,
+                    received_first_at=now,
+                    received_last_at=now,
+                    settled_at=now,
+                    state="settled",
+                    revision=1,
+                    analysed_revision=1,
+                )
+            )
+        self.analyse("a", revision=1, state="found")
+
+    def analyse(self, analysis_id: str, revision: int, state: str) -> None:
+        """An analysis of the study in a revision of it."""
+        with self.sessions.begin() as session:
+            session.add(
+                Analysis(
+                    analysis_id=analysis_id,
+                    study_instance_uid=STUDY,
+                    study_revision=revision,
+                    state=state,
+                    started_at=utc_now(),
+                    finished_at=utc_now(),
+                )
+            )
+
+    def put(self, uid: str = RESULT, mode: str = "send") -> int:
+        """A result into the outbox; the key of its delivery. It is a CT, which our scripted peer takes."""
+        ds = with_meta(ct(1, SOPInstanceUID=uid))
+        path = self.files.path(f"{uid}.dcm")
+        ds.save_as(path, enforce_file_format=True)
+        with self.sessions.begin() as session:
+            session.add(
+                Result(
+                    result_sop_instance_uid=uid,
+                    analysis_id="a",
+                    kind="SR",
+                    profile="ohif",
+                    sop_class_uid=CTImageStorage,
+                    series_instance_uid="2.25.7",
+                    file_name=path.name,
+                    created_at=utc_now(),
+                )
+            )
+            session.flush()
+            deliveries.put(session, uid, "Archive", mode, utc_now())
+            (delivery_pk,) = deliveries.of_result(session, uid, "Archive")
+        return delivery_pk
+
+    def change(self, model: type[Study | Result], **values: object) -> None:
+        with self.sessions.begin() as session:
+            session.execute(update(model).values(**values))
+
+    def deliver(self, delivery_pk: int, peer: Peer) -> str:
+        return deliver(Config(peers=[peer]), self.sessions, self.files, delivery_pk)
+
+    def row(self, delivery_pk: int) -> Delivery:
+        with reading(self.sessions) as session:
+            return session.get_one(Delivery, delivery_pk)
+
+
+@pytest.fixture
+def outbox(any_sessions: Sessions, tmp_path: Path) -> Outbox:
+    return Outbox(any_sessions, LocalFiles(tmp_path))
+
+
+def arrived(there: ScriptedPeer) -> list[str]:
+    return [str(ds.SOPInstanceUID) for ds in there.script.stored]
+
+
+@pytest.mark.parametrize(("status", "answer"), [(0x0000, "Success"), (0xB007, "stored with warning 0xB007")])
+def test_what_the_peer_took_is_delivered_with_its_answer(outbox: Outbox, status: int, answer: str) -> None:
+    pk = outbox.put()
+    with scripted_peer(Script(stores=[status])) as there:
+        assert outbox.deliver(pk, there.peer) == answer
+        assert arrived(there) == [RESULT]
+    row = outbox.row(pk)
+    assert (row.state, row.tries, row.last_answer, row.next_try_at) == ("delivered", 1, answer, None)
+    assert row.delivered_at is not None
+
+
+def test_what_is_delivered_is_not_sent_again_however_often_it_is_asked_for(outbox: Outbox) -> None:
+    pk = outbox.put()
+    with scripted_peer() as there:
+        outbox.deliver(pk, there.peer)
+        assert outbox.deliver(pk, there.peer) == "is delivered"
+        assert arrived(there) == [RESULT]
+
+
+def test_a_held_result_is_not_sent_before_a_person_releases_it(outbox: Outbox) -> None:
+    pk = outbox.put(mode="hold")
+    with scripted_peer() as there:
+        assert outbox.deliver(pk, there.peer) == "is held"
+        assert arrived(there) == []
+        with outbox.sessions.begin() as session:
+            deliveries.release(session, pk, "a person", utc_now())
+        assert outbox.deliver(pk, there.peer) == "Success"
+
+
+def test_a_failure_leaves_it_waiting_and_the_next_try_delivers_it(outbox: Outbox) -> None:
+    pk = outbox.put()
+    with scripted_peer(Script(stores=[0xA700, 0x0000])) as there:
+        with pytest.raises(PeerError, match="0xA700: out of resources") as caught:
+            outbox.deliver(pk, there.peer)
+        assert (outbox.row(pk).state, outbox.row(pk).tries) == ("waiting", 0)
+        with outbox.sessions.begin() as session:  # as the sweep notes it
+            deliveries.note_failure(session, pk, 0, str(caught.value), utc_now() + timedelta(seconds=60))
+        assert (outbox.row(pk).state, outbox.row(pk).tries) == ("waiting", 1)
+        assert outbox.row(pk).last_answer == "the peer answered C-STORE with 0xA700: out of resources (peer=Archive)"
+        assert outbox.deliver(pk, there.peer) == "Success"
+        assert arrived(there) == [RESULT]
+    assert (outbox.row(pk).state, outbox.row(pk).tries) == ("delivered", 2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom drops an unused socket
+def test_a_destination_that_is_away_or_breaks_off_leaves_it_waiting(outbox: Outbox) -> None:
+    pk = outbox.put()
+    with pytest.raises(PeerError, match="cannot be reached"):
+        outbox.deliver(pk, Peer(name="Archive", ae_title="ARCHIVE", port=free_port()))
+    with scripted_peer(Script(abort=True)) as there, pytest.raises(PeerError, match="did not answer C-STORE"):
+        outbox.deliver(pk, there.peer)
+    assert (outbox.row(pk).state, outbox.row(pk).delivered_at) == ("waiting", None)
+
+
+def test_a_superseded_result_is_discarded_and_never_sent(outbox: Outbox) -> None:
+    pk = outbox.put()
+    outbox.change(Result, superseded_by="2.25.7002")
+    with scripted_peer() as there:
+        assert outbox.deliver(pk, there.peer) == "superseded before it was sent"
+        assert arrived(there) == []
+    assert (outbox.row(pk).state, outbox.row(pk).next_try_at) == ("discarded", None)
+
+
+@pytest.mark.parametrize("change", [{"revision": 2}, {"state": "receiving"}])
+def test_a_result_of_a_study_that_changed_since_waits_for_the_newer_one(
+    outbox: Outbox, change: dict[str, object]
+) -> None:
+    pk = outbox.put()
+    outbox.change(Study, **change)
+    with scripted_peer() as there:
+        assert outbox.deliver(pk, there.peer) == "the study changed since; waiting for its new analysis"
+        assert arrived(there) == []
+    row = outbox.row(pk)
+    assert (row.state, row.tries) == ("waiting", 0)
+    assert row.next_try_at is not None
+    assert timedelta(0) < row.next_try_at - utc_now() <= timedelta(minutes=1)
+
+
+def test_a_result_that_the_newer_analysis_no_longer_finds_is_discarded_with_what_it_found(outbox: Outbox) -> None:
+    pk = outbox.put()
+    outbox.change(Study, revision=2, analysed_revision=2)
+    outbox.analyse("b", revision=2, state="none found")
+    answer = "the study changed before it was sent; then: none found"
+    with scripted_peer() as there:
+        assert outbox.deliver(pk, there.peer) == answer
+        assert arrived(there) == []
+    assert (outbox.row(pk).state, outbox.row(pk).last_answer) == ("discarded", answer)
+
+
+def test_more_than_max_results_per_hour_pauses_the_destination_and_says_so(outbox: Outbox) -> None:
+    first, second, third = (outbox.put(f"2.25.{number}") for number in (1, 2, 3))
+    with scripted_peer() as there:
+        peer = there.peer.model_copy(update={"max_results_per_hour": 2})
+        assert [outbox.deliver(pk, peer) for pk in (first, second)] == ["Success", "Success"]
+        answer = "paused: 2 results in the last hour, max_results_per_hour is 2"
+        assert outbox.deliver(third, peer) == answer
+        assert arrived(there) == ["2.25.1", "2.25.2"]
+        row = outbox.row(third)
+        assert (row.state, row.tries, row.last_answer) == ("waiting", 0, answer)
+        assert row.next_try_at is not None
+        assert row.next_try_at > utc_now()
+        with outbox.sessions.begin() as session:  # an hour later
+            session.execute(update(Delivery).values(delivered_at=utc_now() - timedelta(hours=1, seconds=1)))
+        assert outbox.deliver(third, peer) == "Success"

@@ -1,0 +1,127 @@
+"""How many instances a study has at its sender, and what a study waits for, against a real SCP."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from arriving import NOW, QUIET, SITE_KEY, STUDY, ct, new_store, received
+from node_process import free_port
+from peers import Script, ScriptedPeer, scripted_peer
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from sqlalchemy import select
+
+from db.engine import Sessions, reading
+from db.errors import PeerError
+from db.models import Study
+from dicom_node.config import Config, Peer
+from dicom_node.find import PeerCounts, number_of_instances
+from dicom_node.settle import Settled, settle_due
+from dicom_node.store import Store
+
+
+@pytest.fixture
+def store(sessions: Sessions, tmp_path: Path) -> Store:
+    return new_store(sessions, tmp_path)
+
+
+def counts(*peers: Peer) -> PeerCounts:
+    return PeerCounts(Config(peers=list(peers)))
+
+
+@pytest.mark.parametrize(("answer", "number"), [(7, 7), (0, 0), (None, None), ("nothing", None)])
+def test_the_peers_count_is_what_it_says(answer: int | str | None, number: int | None) -> None:
+    with scripted_peer(Script(finds=[answer])) as there:
+        assert number_of_instances(there.peer, "LESION_NODE", STUDY) == number
+        assert there.script.asked == [STUDY]
+
+
+def test_a_find_that_fails_or_breaks_off_gives_no_count() -> None:
+    for script in (Script(finds=["fail"]), Script(abort=True)):
+        with scripted_peer(script) as there, pytest.raises(PeerError, match=r"the peer .* C-FIND"):
+            number_of_instances(there.peer, "LESION_NODE", STUDY)
+
+
+def test_a_peer_without_find_says_what_to_set() -> None:
+    with scripted_peer(offers=[Verification]) as there, pytest.raises(PeerError, match="set find = false"):
+        number_of_instances(there.peer, "LESION_NODE", STUDY)
+
+
+def test_only_the_sender_is_asked_and_only_if_it_may_be() -> None:
+    with scripted_peer(Script(finds=[5])) as there:
+        may_not = there.peer.model_copy(update={"name": "Other", "ae_title": "OTHER", "find": False})
+        asked = counts(there.peer, may_not)
+        assert [asked.ask(ae_title, STUDY) for ae_title in ("ARCHIVE", "OTHER", "NOBODY", "")] == [5, None, None, None]
+        assert there.script.asked == [STUDY]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom drops an unused socket
+def test_a_peer_that_cannot_be_asked_costs_the_count_and_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    gone = Peer(name="Archive", ae_title="ARCHIVE", port=free_port(), find=True)
+    assert counts(gone).ask("ARCHIVE", STUDY) is None
+    assert f"study={STUDY} settles without a count: the peer cannot be reached" in caplog.text
+
+
+# --- settling by the count ---------------------------------------------------------------------------------------
+
+
+def keep(store: Store, number: int, seconds: float = 0) -> None:
+    arrived = received(ct(number))
+    store.keep(type(arrived)(arrived.data_set, arrived.transfer_syntax_uid, "", "", "ARCHIVE"), later(seconds))
+
+
+def later(seconds: float) -> object:
+    return NOW + timedelta(seconds=seconds)
+
+
+def tick(store: Store, there: ScriptedPeer, seconds: float) -> list[Settled]:
+    return settle_due(store.sessions, store.files, later(seconds), QUIET, SITE_KEY, counts(there.peer).ask)
+
+
+def study(store: Store) -> Study:
+    with reading(store.sessions) as session:
+        return session.scalars(select(Study)).one()
+
+
+def test_a_study_waits_for_what_its_sender_counts_and_is_then_incomplete_with_both_numbers(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with scripted_peer(Script(finds=[3])) as there:
+        keep(store, 1)
+        keep(store, 2)
+        assert tick(store, there, 60) == tick(store, there, 119) == []
+        assert len(there.script.asked) == 1, "it is asked when the study is quiet, not at every tick"
+        (settled,) = tick(store, there, 120)
+    assert (settled.complete, settled.instances) == (False, 2)
+    assert (study(store).state, study(store).expected_instances) == ("incomplete", 3)
+    assert f"study={STUDY} incomplete: 2 of 3 instances" in caplog.text
+
+
+def test_the_last_instance_completes_the_study_it_waited_for(store: Store) -> None:
+    with scripted_peer(Script(finds=[2])) as there:
+        keep(store, 1)
+        assert tick(store, there, 60) == []
+        keep(store, 2, seconds=70)
+        assert tick(store, there, 129) == []
+        (settled,) = tick(store, there, 130)
+    assert (settled.complete, settled.revision) == (True, 1)
+
+
+def test_a_late_instance_re_opens_an_incomplete_study_and_completes_it(store: Store) -> None:
+    with scripted_peer(Script(finds=[2])) as there:
+        keep(store, 1)
+        tick(store, there, 60)
+        assert [settled.complete for settled in tick(store, there, 120)] == [False]
+        keep(store, 2, seconds=500)
+        assert (study(store).state, study(store).expected_instances) == ("receiving", None)
+        (settled,) = tick(store, there, 560)
+    assert (settled.complete, settled.revision, study(store).state) == (True, 2, "settled")
+
+
+def test_a_study_of_a_peer_that_does_not_answer_settles_by_quiet_alone(store: Store) -> None:
+    with scripted_peer(Script(abort=True)) as there:
+        keep(store, 1)
+        (settled,) = tick(store, there, 60)
+    assert (settled.complete, study(store).expected_instances) == (True, None)
