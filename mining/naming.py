@@ -16,7 +16,7 @@ TWO_SITES = 0.75
 KNOWN = 0.2
 """Part of all members that must state one at all."""
 
-DENSITIES = ((-300.0, "aerated"), (-20.0, "fatty"), (25.0, "fluid-like"), (100.0, "soft"), (250.0, "bright"))
+DENSITIES = ((-300.0, "aerated"), (-20.0, "low-density"), (25.0, "fluid-like"), (100.0, "soft"), (250.0, "bright"))
 """Median HU below it -> its word; above the last it is dense."""
 SIZES = ((10.0, "small"), (30.0, "mid-size"))
 """Long axis in mm below it -> its word; above the last it is large."""

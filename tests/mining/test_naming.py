@@ -77,7 +77,7 @@ def test_a_group_of_which_nothing_is_stated_is_named_by_its_density() -> None:
     ("hu", "word"),
     [
         (-650, "aerated"),
-        (-90, "fatty"),
+        (-90, "low-density"),
         (8, "fluid-like"),
         (25, "soft"),
         (99.9, "soft"),
