@@ -36,9 +36,9 @@ def test_a_second_engine_on_a_file_does_not_drop_the_locks_of_the_first(tmp_path
     with first.begin() as connection:
         connection.execute(text("CREATE TABLE t (n INTEGER)"))
     second = open_engine(sqlite_url(tmp_path))
-    for _ in range(2):  # taking itself for the last one, the first would remove the -wal file under our connection
+    for rows in (1, 2):  # taking itself for the last one, the first would remove the -wal file under our connection
         in_another_process(sqlite_url(tmp_path), "INSERT INTO t VALUES (7)")
-    with first.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM t")) == 2
+        with first.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM t")) == rows
     second.dispose()
     first.dispose()
