@@ -273,7 +273,7 @@ def forget_silent_caller(event: Event) -> None:
     pynetdicom would let it wait for 30 s, count it among the associations, and hold up the node's end.
     """
     if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)  # type: ignore[arg-type]
+        event.assoc.dul.to_user_queue.put(None)
 
 
 def serve(settings: ReceiveSettings, store: Store, stop: threading.Event, drain_s: float = 30.0) -> None:
