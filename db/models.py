@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from db.tables import Base, IntegerKey, Uid, one_of
+from db.tables import Base, IntegerKey, one_of
 
 # --- what was received ------------------------------------------------------------------------------------------
 
