@@ -19,7 +19,7 @@ from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase_facts import Delivered, Scene, Shape, Step, TreeItem
 from dicom_node.web.figures import Drawn, drawn_detection, drawn_lesion
 from mining.content_tree import ContentItem, read_tree
-from mining.elements import code_of, first_of, items_of, numbers_of, text_of
+from mining.elements import code_of, items_of, numbers_of, text_of
 from mining.pictures import category_montage
 from mining.volume import load_image
 
@@ -139,7 +139,7 @@ def compared(session: Session, files: FileStore, truths: Truths, limit: int = 8)
                 missed.append(lesion)
         false += [one for one in detections if one.detection_id not in hitting]
     others = [_missed_scene(session, files, lesion) for lesion in _largest(missed)[: limit // 4]]
-    others += [_false_scene(session, files, one) for one in _surest(false)[: limit // 4]]
+    others += [_false_scene(session, files, one, truths) for one in _surest(false)[: limit // 4]]
     kept = [scene for scene in others if scene]
     hits_shown = sorted(found, key=lambda pair: -pair[0].long_axis_mm)[: limit - len(kept)]
     shown = [_found_scene(session, files, lesion, one) for lesion, one in hits_shown]
@@ -193,10 +193,18 @@ def _missed_scene(session: Session, files: FileStore, lesion: PhantomLesion) -> 
     return _scene(session, files, lesion.key_sop_instance_uid, (shape,), caption, lesion.box)
 
 
-def _false_scene(session: Session, files: FileStore, detection: DetectionRow) -> Scene | None:
+def _false_scene(session: Session, files: FileStore, detection: DetectionRow, truths: Truths) -> Scene | None:
+    """With the lesion that the detection touches, if there is one: then it lies there, but not well enough."""
     drawn = drawn_detection(detection)
-    caption = f"False alarm: nothing is there; detected with score {detection.score:.2f}"
-    return _scene(session, files, detection.sop_instance_uid, (Shape("false", drawn.box),), caption, drawn.box)
+    there = [lesion for lesions in truths.values() for lesion in lesions if _overlap(lesion, detection) > 0]
+    touched = max(there, key=lambda lesion: _overlap(lesion, detection), default=None)
+    shapes: tuple[Shape, ...] = (Shape("false", drawn.box),)
+    said = "no lesion is there"
+    if touched is not None:
+        shapes = (Shape("truth", touched.boxes[detection.sop_instance_uid], (), touched.kind), *shapes)
+        said = f"it shares only {100 * _overlap(touched, detection):.0f} % with {_named(touched)}"
+    caption = f"False alarm: {said}; detected with score {detection.score:.2f}"
+    return _scene(session, files, detection.sop_instance_uid, shapes, caption, drawn.box)
 
 
 def _named(lesion: PhantomLesion) -> str:
@@ -277,11 +285,10 @@ def _value(item: ContentItem) -> str:
     """What a content item says, by its Value Type (PS3.3 C.17.3.2)."""
     ds, kind = item.dataset, item.value_type
     if kind == "NUM":
-        measured_value = first_of(ds, "MeasuredValueSequence")
-        if measured_value is None:
-            return "no value"
-        unit = code_of(measured_value, "MeasurementUnitsCodeSequence")
-        return f"{text_of(measured_value, 'NumericValue')} {unit.value if unit else ''}".strip()
+        for measured_value in items_of(ds, "MeasuredValueSequence")[:1]:
+            unit = code_of(measured_value, "MeasurementUnitsCodeSequence")
+            return f"{text_of(measured_value, 'NumericValue')} {unit.value if unit else ''}".strip()
+        return "no value"
     if kind == "CODE":
         code = code_of(ds, "ConceptCodeSequence")
         return f"{code.meaning} ({code})" if code else ""

@@ -103,7 +103,7 @@ def froc_curve(curves: Sequence[FrocCurve]) -> str:
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
         axes.set_xlabel("false positives a scan")
         axes.set_ylabel("sensitivity")
-        axes.legend(frameon=False, fontsize=9, loc="lower right", labelcolor=QUIET)
+        axes.legend(frameon=False, fontsize=9, loc="upper left", labelcolor=QUIET)
         return _svg(figure)
 
 

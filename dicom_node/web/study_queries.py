@@ -134,8 +134,8 @@ def _study_lines(session: Session, found: Sequence[tuple[Study, str]]) -> list[S
             conflicts.get(study.study_instance_uid, 0),
             study.received_last_at,
             study.source_ae,
-            waits_for(study, conflicts.get(study.study_instance_uid, 0)),
-            study.attempts if study.attempted_revision == study.revision else 0,
+            undone,
+            study.attempts if undone and study.attempted_revision == study.revision else 0,
             study.next_try_at,
             study.error,
             analysis.state if (analysis := analyses.get(study.study_instance_uid)) else "",
@@ -143,6 +143,7 @@ def _study_lines(session: Session, found: Sequence[tuple[Study, str]]) -> list[S
             lesions.get(study.study_instance_uid, 0),
         )
         for study, patient_id in found
+        for undone in (waits_for(study, conflicts.get(study.study_instance_uid, 0)),)
     ]
 
 
