@@ -1,7 +1,6 @@
 """The migrations: they lead to what the models say, up and down, and leave the views."""
 
 from collections.abc import Iterator
-
 from pathlib import Path
 
 import pytest
