@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
+from pynetdicom.dsutils import encode
 from sqlalchemy import select
 
 from db import analyses, registry, results
@@ -59,7 +61,14 @@ class Site:
 
 
 def configure(
-    folder: Path, database_url: str, pacs_port: int, *, mode: str = "send", quiet_s: float = 2.0, peer: str = ""
+    folder: Path,
+    database_url: str,
+    pacs_port: int,
+    *,
+    mode: str = "send",
+    quiet_s: float = 2.0,
+    pacs_ae_title: str = PACS,
+    port: int = 0,
 ) -> Site:
     """node.toml as a site writes it: one PACS that sends studies to be analysed and takes results."""
     path = folder / "node.toml"
@@ -67,15 +76,14 @@ def configure(
 database_url = "{database_url}"
 [dicom]
 ae_title = "{NODE}"
-port = {free_port()}
+port = {port or free_port()}
 [[peers]]
 name = "pacs"
-ae_title = "{PACS}"
+ae_title = "{pacs_ae_title}"
 port = {pacs_port}
 analyse = true
 deliver = ["seg", "ohif"]
 mode = "{mode}"
-{peer}
 [detector]
 device = "cpu"
 keep_score = 0.0
@@ -140,16 +148,17 @@ def wait_for_work(site: Site, longest_s: float = 150.0) -> None:
         raise AssertionError(f"{error}\n{site.log}") from None
 
 
-def send(site: Site, objects: Sequence[Dataset]) -> None:
-    """Over the network, once the node listens."""
-
+def wait_until_it_listens(site: Site) -> None:
     def listens() -> bool:
-        import socket
-
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", site.config.dicom.port)) == 0
 
     until(listens, f"the node's port\n{site.log}", 60.0)
+
+
+def send(site: Site, objects: Sequence[Dataset]) -> None:
+    """Over the network, once the node listens."""
+    wait_until_it_listens(site)
     send_study(objects, PACS, NODE, site.config.dicom.port)
 
 
@@ -162,8 +171,6 @@ def keep(site: Site, objects: Sequence[Dataset]) -> None:
 
 
 def received(ds: Dataset) -> Received:
-    from pynetdicom.dsutils import encode
-
     syntax = ds.file_meta.TransferSyntaxUID
     content = encode(ds, syntax.is_implicit_VR, syntax.is_little_endian)
     assert content is not None

@@ -1,0 +1,66 @@
+"""A real Orthanc as the PACS: it routes CT and SR to the node, and gets our SR and SEG into the same study."""
+
+import subprocess
+import sysconfig
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from orthanc import AE_TITLE, running_orthanc
+from pydicom import Dataset, dcmread
+from whole_way import NODE, configure, current, register, serving, study, wait_for_work, wait_until_it_listens
+
+from dicom_node.demo import free_port
+from dicom_node.sql import query
+
+pytestmark = pytest.mark.slow
+
+
+def part10(ds: Dataset) -> bytes:
+    content = BytesIO()
+    ds.save_as(content, enforce_file_format=True)
+    return content.getvalue()
+
+
+def complaints(path: Path) -> str:
+    """What dciodvfy finds wrong with a file."""
+    program = Path(sysconfig.get_path("scripts")) / "dciodvfy"
+    checked = subprocess.run([program, "-new", path], capture_output=True, text=True, check=False)
+    said = checked.stdout + checked.stderr
+    assert said.strip(), "it names the IOD at least"
+    return "\n".join(line for line in said.splitlines() if line.startswith("Error"))
+
+
+def test_orthanc_routes_a_study_and_holds_our_results_in_it(tmp_path: Path, any_url: str) -> None:
+    phantom = next(s for s in map(study, range(5)) if any(report.Modality == "SR" for report in s.reports))
+    uid, port = phantom.study_instance_uid, free_port()
+    with running_orthanc(tmp_path / "orthanc", NODE, port) as orthanc:
+        site = configure(tmp_path, any_url, orthanc.dicom_port, pacs_ae_title=AE_TITLE, port=port)
+        register(site)
+        for ds in (*phantom.images, *phantom.reports):
+            orthanc.add(part10(ds))
+        routed = orthanc.instances(uid)
+        with serving(site):
+            wait_until_it_listens(site)
+            orthanc.tell("/modalities/node/store", [orthanc.study(uid)])
+            wait_for_work(site)
+
+            lesions = query(site.config.url, "SELECT count(*) FROM lesions WHERE excluded_because IS NULL")[1]
+            assert lesions == [(sum(lesion.marked for lesion in phantom.lesions),)]
+            ours, held = current(site, uid), orthanc.instances(uid)
+            assert set(ours) == {"SR", "SEG"}
+            assert set(held["SEG"]) - set(routed.get("SEG", [])) == {ours["SEG"]}
+            assert set(held["SR"]) - set(routed["SR"]) == {ours["SR"]}
+            assert sorted(held["CT"]) == sorted(routed["CT"])
+            for kind, sop_instance_uid in ours.items():
+                path = tmp_path / f"{kind}.dcm"
+                path.write_bytes(orthanc.file(sop_instance_uid))
+                assert complaints(path) == "", kind
+                back = dcmread(path)
+                assert (back.StudyInstanceUID, back.PatientID) == (uid, phantom.images[0].PatientID)
+
+            # Orthanc routes the whole study once more, our own results with it: nothing new comes of that.
+            orthanc.tell("/modalities/node/store", [orthanc.study(uid)])
+            wait_for_work(site)
+            assert current(site, uid) == ours and orthanc.instances(uid) == held
+    site.node.sessions.kw["bind"].dispose()
