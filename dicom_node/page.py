@@ -59,7 +59,7 @@ def serve_page(config: Config, stop: threading.Event) -> None:
         serve(create_app(settings, node.sessions, node.files, Actions(echo=echo)), settings)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on web.host and web.port: {error.strerror}; free the port or set another",
+            f"cannot listen on web.host and web.port: {os.strerror(error.errno or 0)}; free the port or set another",
             host=settings.host,
             port=settings.port,
         ) from error

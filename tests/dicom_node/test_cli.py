@@ -154,6 +154,7 @@ def test_peers_answer_echo_or_it_is_said_what_is_wrong(tmp_path: Path, database_
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_check_says_that_no_model_is_promoted_and_which_peer_is_away(site: Site, cli: Cli) -> None:
     checked = cli("check")
     lines = checked.stdout.splitlines()
