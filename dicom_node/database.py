@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -9,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import sessionmaker
 
 from db.engine import Sessions, open_engine
@@ -29,36 +32,69 @@ def newest_revision() -> str:
     return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
+@contextmanager
+def _reachable(engine: Engine) -> Iterator[None]:
+    """Raises DatabaseError where the database does not answer; its password stays out."""
+    try:
+        yield
+    except OperationalError as error:
+        because = str(error.orig).strip().splitlines()[0]
+        database = engine.url.render_as_string(hide_password=True)
+        raise DatabaseError(f"the database cannot be reached: {because}", database=database) from error
+
+
 def current_revision(engine: Engine) -> str:
-    """The revision of a database; empty if it holds none of our tables."""
-    with engine.connect() as connection:
+    """The revision of a database; empty if it holds none of our tables. Raises DatabaseError if it is not reached."""
+    with _reachable(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring a database to the newest revision, in one transaction; returns it."""
+    """Bring a database to the newest revision, in one transaction; returns it.
+
+    Raises DatabaseError if it is not reached, or if a newer version of the node was here before.
+    """
+    _refuse_newer(current_revision(engine))
     config = alembic_config()
-    with engine.begin() as connection:
+    with _reachable(engine), engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return newest_revision()
 
 
+def _refuse_newer(found: str) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if found and found not in known:
+        raise DatabaseError(
+            "the database is of a newer version of the node; install that one, or restore the backup",
+            found=found,
+            newest_known=newest_revision(),
+        )
+
+
 def open_checked(url: str) -> Sessions:
     """Sessions on a database of the newest revision.
 
-    Raises DatabaseError if it has another one: the person runs `dicom-node db upgrade`.
+    Raises DatabaseError if it has another one, and says what to do, or if it is not reached.
     """
     path = make_url(url).database if url.startswith("sqlite") else None
     if path is not None and not Path(path).exists():
         raise DatabaseError("there is no database yet; run `dicom-node db upgrade`", path=path)
     engine = open_engine(url)
-    found, wanted = current_revision(engine), newest_revision()
-    if found != wanted:
+    try:
+        _check_revision(engine)
+    except DatabaseError:
         engine.dispose()
+        raise
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def _check_revision(engine: Engine) -> None:
+    found, wanted = current_revision(engine), newest_revision()
+    _refuse_newer(found)
+    if found != wanted:
         raise DatabaseError(
             "the database is not at this version's revision; run `dicom-node db upgrade`",
             found=found or "none",
             wanted=wanted,
         )
-    return sessionmaker(engine, expire_on_commit=False)

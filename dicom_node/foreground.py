@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -13,7 +12,7 @@ from db import registry, studies
 from db.engine import reading, utc_now
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Heartbeat, Task
+from db.outcomes import Task
 from db.uids import uid_from
 from dicom_node.importing import files_below
 from dicom_node.node import Node
@@ -21,12 +20,10 @@ from dicom_node.processes import device_of_its_own
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
+from dicom_node.sweep import worker_is_alive
 from dicom_node.workflows import ask_for, run_kind, summary
 
 Progress = Callable[..., None]
-
-ALIVE = timedelta(seconds=60)
-"""A worker tells every 20 s that it lives (`dicom_node.work`)."""
 
 
 def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, int]:
@@ -54,14 +51,11 @@ def run_now(node: Node, kind: str, progress: Progress) -> str:
     Where a worker runs, it is the worker's task like any other, and goes on if this process is stopped. Else it runs
     under this process, and is taken up again by the next call.
     """
-    if worker_is_alive(node):
+    with reading(node.sessions) as session:
+        alive = worker_is_alive(session, utc_now())
+    if alive:
         return wait_for_task(node, ask_for(node, kind, "command line", utc_now()), progress)
     return summary(kind, run_kind(node, kind, "foreground", lambda event: progress(**event)))
-
-
-def worker_is_alive(node: Node) -> bool:
-    with reading(node.sessions) as session:
-        return session.scalar(select(Heartbeat).where(Heartbeat.seen_at > utc_now() - ALIVE).limit(1)) is not None
 
 
 def wait_for_task(node: Node, task_pk: int, progress: Progress) -> str:

@@ -117,7 +117,12 @@ def settle_due(
     """Settle every study that is due; those that wait for more, or that got more meanwhile, are not in the answer."""
     with reading(sessions) as session:
         due = studies.due_to_settle(session, now - quiet_for)
-    settled = [settle_if_whole(sessions, files, study, now, quiet_for, site_key, ask_count) for study in due]
+    settled = []
+    for study in due:
+        try:
+            settled.append(settle_if_whole(sessions, files, study, now, quiet_for, site_key, ask_count))
+        except OSError as error:  # a file is lost: this study waits until it is back, and stops no other
+            log.error("study=%s cannot settle, for a file cannot be read: %s", study.study_instance_uid, error.strerror)
     return [study for study in settled if study is not None]
 
 

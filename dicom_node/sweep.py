@@ -26,6 +26,9 @@ from dicom_node.jobs import Jobs, JobState
 
 log = logging.getLogger(__name__)
 
+ALIVE = timedelta(seconds=60)
+"""A worker beats every 20 s."""
+
 GONE_AFTER = timedelta(minutes=5)
 """A worker that said nothing for so long is gone for good; its jobs go to another."""
 
@@ -168,8 +171,15 @@ def _new_lesions(session: Session) -> int:
 # --- who is alive -----------------------------------------------------------------------------------------------
 
 
-def beat(session: Session, executor_id: str, role: str, now: datetime) -> None:
-    session.merge(Heartbeat(executor_id=executor_id, role=role, seen_at=now, facts={}))
+def beat(session: Session, executor_id: str, role: str, now: datetime, stopped: bool = False) -> None:
+    """Tell that a worker lives, or with `stopped` that it ended by itself; what it left undone is not forgotten."""
+    session.merge(Heartbeat(executor_id=executor_id, role=role, seen_at=now, facts={"stopped": stopped}))
+
+
+def worker_is_alive(session: Session, now: datetime) -> bool:
+    """Whether a worker beat lately and did not stop since."""
+    lately = select(Heartbeat).where(Heartbeat.role == "work", Heartbeat.seen_at > now - ALIVE)
+    return any(not worker.facts.get("stopped") for worker in session.scalars(lately))
 
 
 def take_over_the_gone(session: Session, jobs: Jobs, executor_id: str, now: datetime) -> int:

@@ -54,7 +54,7 @@ def work(node: Node, stop: threading.Event) -> None:
             settle_due(node.sessions, node.files, now, quiet_for, site_key, counts.ask)
             sweep(node.sessions, jobs, now)
         with node.sessions.begin() as session:
-            beat(session, name, "work", utc_now())
+            beat(session, name, "work", utc_now(), stopped=True)
 
 
 def undone_work(node: Node) -> int:

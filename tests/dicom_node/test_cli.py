@@ -123,19 +123,41 @@ def test_a_database_that_is_not_upgraded_is_left_as_it_is(tmp_path: Path) -> Non
         "there is no database yet; run `dicom-node db upgrade`"
     )
     assert not database.exists()
-    engine = create_engine(sqlite_url(tmp_path / "data"))
-    with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
-    told = "the database is not at this version's revision; run `dicom-node db upgrade` (found=9999, wanted=0001)"
+    database.touch()
+    told = "the database is not at this version's revision; run `dicom-node db upgrade` (found=none, wanted=0001)"
     for arguments in (["serve"], ["serve", "--role", "work"], ["jobs", "list"], ["harvest"]):
         assert refused(run(*arguments, "--config", str(path))) == told
-    assert inspect(engine).get_table_names() == ["alembic_version"]
-    with engine.begin() as connection:
-        connection.execute(text("DELETE FROM alembic_version"))
-    engine.dispose()
+    assert tables(tmp_path / "data") == []
     assert run("db", "upgrade", "--config", str(path)).stdout == "0001\n"
     assert run("jobs", "list", "--config", str(path)).exit_code == 0
+
+
+def tables(data_dir: Path) -> list[str]:
+    engine = create_engine(sqlite_url(data_dir))
+    found = inspect(engine).get_table_names()
+    engine.dispose()
+    return found
+
+
+def test_a_database_of_a_newer_version_is_left_as_it_is(site: Site, cli: Cli) -> None:
+    with site.node.sessions.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0099'"))
+    told = (
+        "the database is of a newer version of the node; install that one, or restore the backup"
+        " (found=0099, newest_known=0001)"
+    )
+    assert refused(cli("serve")) == told
+    assert refused(cli("db", "upgrade")) == told
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    path, port = tmp_path / "node.toml", unused_port()
+    path.write_text(f'database_url = "postgresql+psycopg://node:secret@127.0.0.1:{port}/lesions"')
+    (tmp_path / "data").mkdir()
+    for arguments in (["serve"], ["db", "upgrade"], ["db", "current"]):
+        line = refused(run(*arguments, "--config", str(path)))
+        assert line.startswith("the database cannot be reached: ") and "secret" not in line
+        assert line.endswith(f"(database=postgresql+psycopg://node:***@127.0.0.1:{port}/lesions)")
 
 
 # --- peers --------------------------------------------------------------------------------------------------------

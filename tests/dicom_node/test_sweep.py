@@ -11,7 +11,16 @@ from db.outcomes import Heartbeat, Task
 from dicom_node.backoff import DELIVERY_TRIES, STUDY_TRIES, next_delivery_try, next_study_try
 from dicom_node.config import Schedule
 from dicom_node.jobs import JobState
-from dicom_node.sweep import Undone, decide, schedule_tasks, sweep, take_over_the_gone, undone_studies
+from dicom_node.sweep import (
+    Undone,
+    beat,
+    decide,
+    schedule_tasks,
+    sweep,
+    take_over_the_gone,
+    undone_studies,
+    worker_is_alive,
+)
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 
@@ -123,3 +132,15 @@ def test_the_first_living_worker_takes_over_from_the_gone(sessions: Sessions) ->
         assert take_over_the_gone(session, engine, "b-work", NOW) == 0
         assert take_over_the_gone(session, engine, "a-work", NOW) == 1
     assert engine.taken_from == ["c-work"]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "stopped", "alive"), [(20, False, True), (20, True, False), (61, False, False), (600, True, False)]
+)
+def test_a_command_leaves_its_task_to_a_worker_only_while_one_works(
+    sessions: Sessions, age_s: int, stopped: bool, alive: bool
+) -> None:
+    with sessions.begin() as session:
+        beat(session, "a-work", "work", NOW - timedelta(seconds=age_s), stopped=stopped)
+    with sessions() as session:
+        assert worker_is_alive(session, NOW) is alive
