@@ -21,6 +21,7 @@ from dicom_node.web.guard import Guard
 from dicom_node.web.pages import Pages
 from dicom_node.web.rendering import environment
 from dicom_node.web.settings import Actions, WebSettings
+from dicom_node.web.throttle import Throttle
 
 
 def create_app(
@@ -33,6 +34,7 @@ def create_app(
     """The pages, their buttons, /healthz and /metrics, as an ASGI application."""
     templates = environment()
     stylesheet = resources.files("dicom_node.web").joinpath("static/style.css").read_text("utf-8")
+    throttle = Throttle()
     pages = Pages(settings, sessions, files, templates, clock)
 
     def login_page(style_nonce: str, status: int, message: str) -> Response:
@@ -60,9 +62,9 @@ def create_app(
             Route("/destinations/{name}", pages.destination),
             Route("/refusals", pages.refusals),
             Route("/rejections", pages.rejections),
-            *Forms(settings, sessions, actions, login_page, clock).routes(),
+            *Forms(settings, sessions, actions, login_page, throttle, clock).routes(),
             Mount("/static", StaticFiles(packages=[("dicom_node.web", "static")])),
         ],
-        middleware=[Middleware(Guard, settings=settings, login=login_page, clock=clock)],
+        middleware=[Middleware(Guard, settings=settings, login=login_page, throttle=throttle, clock=clock)],
         exception_handlers={NodeError: answer_error},
     )

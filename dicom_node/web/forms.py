@@ -27,6 +27,7 @@ from dicom_node.web.access import SESSION_FOR
 from dicom_node.web.guard import COOKIE, LoginPage
 from dicom_node.web.pages import SAID_COOKIE
 from dicom_node.web.settings import Actions, WebSettings
+from dicom_node.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,14 @@ class Forms:
         sessions: Sessions,
         actions: Actions,
         login_page: LoginPage,
+        throttle: Throttle,
         clock: Callable[[], datetime],
     ) -> None:
         self.settings = settings
         self.sessions = sessions
         self.actions = actions
         self.login_page = login_page
+        self.throttle = throttle
         self.clock = clock
 
     def routes(self) -> list[Route]:
@@ -92,12 +95,18 @@ class Forms:
             return _answer(request, f"{name} does not answer: {error}", 409)
 
     async def login(self, request: Request) -> Response:
-        form = await _texts(request)
+        form, address, now = await _texts(request), request.client.host if request.client else "unknown", self.clock()
+        wait_s = self.throttle.wait_s(address, now)
+        if wait_s:
+            said = f"Too many wrong tokens came from this address; try again in {wait_s} s."
+            return self.login_page(request.state.style_nonce, 429, said)
         if not access.token_matches(form.get("token", ""), self.settings.token):
-            log.warning("web login with a wrong token from=%s", request.client.host if request.client else "unknown")
+            log.warning("web login with a wrong token from=%s", address)
+            self.throttle.failed(address, now)
             return self.login_page(request.state.style_nonce, 401, "This is not the token.")
+        self.throttle.succeeded(address)
         response = RedirectResponse("/", 303)
-        cookie = access.issue_session(self.settings.token, self.clock(), secrets.token_hex(16))
+        cookie = access.issue_session(self.settings.token, now, secrets.token_hex(16))
         response.set_cookie(
             COOKIE,
             cookie,

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dicom_node.web import access
 from dicom_node.web.settings import WebSettings
+from dicom_node.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +43,13 @@ LoginPage = Callable[[str, int, str], Response]
 class Guard:
     """ASGI middleware; puts `session` (its nonce, or None for a Bearer token) and `style_nonce` into request.state."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, login: LoginPage, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: WebSettings, login: LoginPage, throttle: Throttle, clock: Callable[[], datetime]
+    ) -> None:
         self.app = app
         self.settings = settings
         self.login = login
+        self.throttle = throttle
         self.clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +76,10 @@ class Guard:
         if scope["path"] in OPEN_PATHS:
             return True
         headers = Headers(scope=scope)
-        if access.token_matches(access.bearer(headers.get("authorization", "")), self.settings.token):
+        given = headers.get("authorization", "")
+        may_try = bool(given) and not self.throttle.wait_s(_address(scope), self.clock())
+        if may_try and access.token_matches(access.bearer(given), self.settings.token):
+            self.throttle.succeeded(_address(scope))
             scope["state"]["session"] = None
             return True
         nonce = access.session_nonce(_session_cookie(headers), self.settings.token, self.clock())
@@ -82,10 +89,18 @@ class Guard:
     def _refusal(self, scope: Scope, style_nonce: str) -> Response:
         headers = Headers(scope=scope)
         if "authorization" in headers:
-            log.warning("web request with a wrong token from=%s", (scope.get("client") or ("unknown",))[0])
+            wait_s = self.throttle.wait_s(_address(scope), self.clock())
+            if wait_s:
+                return PlainTextResponse("Too many wrong tokens.\n", 429, {"Retry-After": str(wait_s)})
+            log.warning("web request with a wrong token from=%s", _address(scope))
+            self.throttle.failed(_address(scope), self.clock())
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return self.login(style_nonce, 401, "")
         return PlainTextResponse("A token is needed.\n", 401, {"WWW-Authenticate": "Bearer"})
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("unknown",))[0])
 
 
 def _session_cookie(headers: Headers) -> str:
