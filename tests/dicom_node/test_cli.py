@@ -1,68 +1,24 @@
 """The command line: what a person reads where something is wrong, and what stays intact."""
 
 import json
-import socket
 from collections.abc import Callable
-from copy import deepcopy
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from command_line import refused, run, save, unused_port
 from pydicom import Dataset
-from pynetdicom import AE, evt
-from pynetdicom.sop_class import CTImageStorage, Verification
 from sqlalchemy import create_engine, inspect, select, text
-from whole_way import Site, analysis_state, command, configure, keep, serving, study, until, wait_for_work
+from whole_way import Site, configure, study
 
-from db import deliveries, registry
 from db.engine import reading, sqlite_url, utc_now
-from db.models import LesionRow, Study
-from db.outcomes import Analysis, Audit, Delivery, Model, Task
-from db.outcomes import Result as ResultRow
-from dicom_node import logs
-from dicom_node.cli import main
+from db.models import LesionRow
 from dicom_node.pacs_stand_in import PacsStandIn
 from dicom_node.settle import settle_study
 
-NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+pytestmark = pytest.mark.usefixtures("logging_stays_as_it_is")
+
 Cli = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def logging_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In these tests the command line is a guest in the process."""
-    monkeypatch.setattr(logs, "configure", lambda as_json=False: None)
-
-
-@pytest.fixture
-def site(tmp_path: Path, database_url: str) -> Site:
-    return configure(tmp_path, database_url, unused_port(), quiet_s=0.3)
-
-
-@pytest.fixture
-def cli(site: Site) -> Cli:
-    return lambda *arguments: run(*arguments, "--config", str(site.config_path))
-
-
-def run(*arguments: str) -> Result:
-    """A command; whatever goes wrong in it, a traceback is a bug."""
-    result = CliRunner().invoke(main, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def refused(result: Result) -> str:
-    """The one line that a refused command leaves on stderr, behind the program's name."""
-    assert result.exit_code == 1 and result.stdout == "", result.output
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("dicom-node: ")
-    return line.removeprefix("dicom-node: ")
 
 
 # --- a new node ---------------------------------------------------------------------------------------------------
@@ -190,11 +146,6 @@ def test_check_says_that_no_model_is_promoted_and_which_peer_is_away(site: Site,
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-def save(ds: Dataset, path: Path) -> bytes:
-    ds.save_as(path, enforce_file_format=True)
-    return path.read_bytes()
-
-
 def test_import_takes_what_is_whole_and_names_the_rest(site: Site, cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
@@ -259,201 +210,3 @@ def test_sql_shows_rows_and_refuses_to_change_anything(cli: Cli) -> None:
     assert json.loads(cli("sql", "SELECT count(*) AS n FROM lesions", "--json").stdout) == [{"n": 0}]
     assert cli("sql", "SELECT count(*) AS n FROM lesions").stdout == "n\n0\n"
     assert refused(cli("sql", "DELETE FROM lesions")).startswith("the database refused: ")
-
-
-# --- jobs, models, deliveries -------------------------------------------------------------------------------------
-
-
-def failed_study(site: Site, uid: str = "1.2.3") -> None:
-    with site.node.sessions.begin() as session:
-        session.add(
-            Study(
-                study_instance_uid=uid, state="settled", revision=1, received_first_at=NOW, received_last_at=NOW,
-                settled_at=NOW, attempted_revision=1, attempts=5, next_try_at=None, error="no disk",
-            )
-        )  # fmt: skip
-
-
-def test_a_job_that_failed_for_good_is_listed_shown_and_tried_again_on_request(site: Site, cli: Cli) -> None:
-    failed_study(site)
-    listed = json.loads(cli("jobs", "list", "--json").stdout)
-    assert listed == [{"job": "study:1.2.3", "state": "failed", "tries": 5, "next_try_at": None, "message": "no disk"}]
-    assert cli("jobs", "show", "study:1.2.3").stdout.splitlines() == [
-        "job: study:1.2.3", "state: failed", "tries: 5", "next_try_at: ", "message: no disk",
-    ]  # fmt: skip
-    assert cli("jobs", "retry", "study:1.2.3").exit_code == 0
-    with reading(site.node.sessions) as session:
-        next_try_at = session.get_one(Study, "1.2.3").next_try_at
-        assert next_try_at is not None and next_try_at <= utc_now()
-        assert session.scalars(select(Audit.action)).all() == ["retry"]
-
-
-@pytest.mark.parametrize("job", ["study:9", "task:9", "task:x", "delivery:9", "nonsense"])
-def test_an_unknown_job_is_refused_and_nothing_changes(site: Site, cli: Cli, job: str) -> None:
-    assert refused(cli("jobs", "show", job)) == f"there is no open job of that name (job={job})"
-    assert refused(cli("jobs", "retry", job)).startswith("there is no ")
-    with reading(site.node.sessions) as session:
-        assert session.scalars(select(Audit)).all() == [] and session.scalars(select(Task)).all() == []
-
-
-def add_models(site: Site, *names: str) -> list[str]:
-    with site.node.sessions.begin() as session:
-        registry.keep_training_set(session, "set", [], None, NOW)
-        return [
-            registry.register(
-                session, weights_sha256=name * 64, weights_name=f"models/{name}.safetensors", training_set_id="set",
-                label_generation=None, card={}, froc={}, gate={}, git_commit="", now=NOW + timedelta(hours=hour),
-            ).model_id
-            for hour, name in enumerate(names)
-        ]  # fmt: skip
-
-
-def test_models_are_promoted_and_rolled_back_by_command(site: Site, cli: Cli) -> None:
-    a, b = add_models(site, "a", "b")
-    assert refused(cli("models", "rollback")) == "there is no earlier model to go back to"
-    assert refused(cli("models", "promote", "c")) == "there is no such model (model_id=c)"
-    assert cli("models", "promote", a).stdout == f"{a} is promoted\n"
-    assert cli("models", "promote", b).stdout == f"{b} is promoted\n"
-    assert cli("models", "rollback").stdout == f"{a} is promoted again\n"
-    with reading(site.node.sessions) as session:
-        assert dict(session.execute(select(Model.model_id, Model.state)).all()) == {a: "promoted", b: "candidate"}
-        actions = session.scalars(select(Audit.action).order_by(Audit.audit_pk)).all()
-    assert actions == ["promote model", "promote model", "roll back model"]
-
-
-def outbox(site: Site, ds: Dataset, mode: str = "send") -> str:
-    """One result of ours that waits for the PACS: any object will do."""
-    uid, study_uid = str(ds.SOPInstanceUID), str(ds.StudyInstanceUID)
-    path = site.node.files.path(f"results/{uid}.dcm")
-    path.parent.mkdir(parents=True)
-    save(ds, path)
-    with site.node.sessions.begin() as session:
-        session.add(
-            Study(
-                study_instance_uid=study_uid, state="settled", revision=1, harvested_revision=1, analysed_revision=1,
-                analyse=True, received_first_at=NOW, received_last_at=NOW, settled_at=NOW,
-            )
-        )  # fmt: skip
-        session.flush()
-        session.add(
-            Analysis(
-                analysis_id="a", study_instance_uid=study_uid, study_revision=1, state="found", started_at=NOW,
-                finished_at=NOW,
-            )
-        )  # fmt: skip
-        session.flush()
-        session.add(
-            ResultRow(
-                result_sop_instance_uid=uid, analysis_id="a", kind="SR", profile="ohif", file_name=f"results/{uid}.dcm",
-                sop_class_uid=str(ds.SOPClassUID), series_instance_uid=str(ds.SeriesInstanceUID), instance_number=1,
-                header_sha256="", created_at=NOW,
-            )
-        )  # fmt: skip
-        session.flush()
-        deliveries.put(session, uid, "pacs", mode, NOW)
-    return uid
-
-
-def delivery(site: Site) -> Delivery:
-    with reading(site.node.sessions) as session:
-        return session.scalars(select(Delivery)).one()
-
-
-def test_held_results_are_released_for_one_destination(site: Site, cli: Cli) -> None:
-    outbox(site, study(0).images[0], "hold")
-    assert (
-        refused(cli("deliveries", "release", "ris")) == "there is no such peer in node.toml (peer=ris, known=['pacs'])"
-    )
-    assert delivery(site).state == "held"
-    assert cli("deliveries", "release", "pacs").stdout == "1 results are released to pacs\n"
-    assert delivery(site).state == "waiting"
-    assert cli("deliveries", "release", "pacs").stdout == "0 results are released to pacs\n"
-
-
-def test_an_unknown_result_cannot_be_sent_again(cli: Cli) -> None:
-    assert refused(cli("deliveries", "resend", "1.2")) == "there is no such delivery (result=1.2, destination=None)"
-
-
-@pytest.mark.slow
-def test_a_result_waits_for_a_pacs_that_is_away(site: Site, cli: Cli, tmp_path: Path) -> None:
-    uid = outbox(site, study(0).images[0])
-    with serving(site, "--role", "work"):
-        until(lambda: delivery(site).tries == 1, "the first try", 60)
-    address = f"127.0.0.1:{site.config.peer('pacs').port}"
-    told = f"the peer cannot be reached (peer=pacs, address={address})"
-    assert (delivery(site).state, delivery(site).last_answer) == ("waiting", told)
-    (job,) = json.loads(cli("jobs", "list", "--json").stdout)
-    assert (job["state"], job["tries"], job["message"]) == ("waiting for pacs", 1, told)
-    assert site.node.files.path(f"results/{uid}.dcm").is_file()
-
-
-@pytest.mark.slow
-def test_a_pacs_that_refuses_our_sop_class_gets_the_result_when_it_allows_it(site: Site, cli: Cli) -> None:
-    report = next(r for s in map(study, range(5)) for r in s.reports if r.Modality == "SR")
-    uid, port = outbox(site, report), site.config.peer("pacs").port
-    stored: list[str] = []
-
-    def take(event: evt.Event) -> int:
-        stored.append(str(event.request.AffectedSOPInstanceUID))
-        return 0x0000
-
-    def pacs(*sop_classes: str) -> object:
-        ae = AE("PACS")
-        for sop_class in (Verification, *sop_classes):
-            ae.add_supported_context(sop_class)
-        return ae.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
-
-    strict = pacs(CTImageStorage)
-    with serving(site, "--role", "work"):
-        until(lambda: delivery(site).tries == 1, "the first try", 60)
-        told = "the peer does not accept this SOP class; allow it there or deliver another profile"
-        assert delivery(site).last_answer.startswith(told) and str(report.SOPClassUID) in delivery(site).last_answer
-        assert delivery(site).state == "waiting" and stored == []
-        strict.shutdown()  # type: ignore[attr-defined]
-        open_minded = pacs(str(report.SOPClassUID))
-        assert cli("deliveries", "resend", uid).stdout == "1 deliveries wait to be sent\n"
-        wait_for_work(site, 60)
-        open_minded.shutdown()  # type: ignore[attr-defined]
-    assert (delivery(site).state, delivery(site).last_answer, stored) == ("delivered", "Success", [uid])
-
-
-@pytest.mark.slow
-def test_without_a_promoted_model_nothing_is_detected_or_sent(site: Site, cli: Cli) -> None:
-    phantom = study(0)
-    keep(site, [deepcopy(ds) for ds in (*phantom.images, *phantom.reports)])
-    with serving(site, "--role", "work"):
-        wait_for_work(site, 60)
-    assert analysis_state(site, phantom.study_instance_uid) == "not analysed: no model is promoted yet"
-    assert json.loads(cli("deliveries", "list", "--json").stdout) == []
-    assert len(lesion_ids(cli)) == sum(lesion.marked for lesion in phantom.lesions), "it is harvested all the same"
-
-
-# --- ports --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("role", "section"), [("receive", "dicom"), ("web", "web")])
-def test_a_port_in_use_is_named_with_what_to_do(site: Site, role: str, section: str) -> None:
-    port = getattr(site.config, section).port
-    with socket.create_server(("127.0.0.1", port)) as other:
-        ended = command(site, "serve", "--role", role)
-        assert other.fileno() >= 0
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == (
-        f"dicom-node: cannot listen on {section}.host and {section}.port: Address already in use; free the port or set"
-        f" another (host=127.0.0.1, port={port})"
-    )
-    assert "Traceback" not in ended.stderr
-
-
-@pytest.mark.slow
-def test_a_node_whose_port_is_in_use_ends_with_the_reason(site: Site) -> None:
-    with socket.create_server(("127.0.0.1", site.config.dicom.port)):
-        ended = command(site, "serve")
-    lines = [line for line in ended.stderr.splitlines() if line.startswith("dicom-node: ")]
-    assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert len([line for line in lines if "cannot listen on dicom.host and dicom.port" in line]) == 5
-    assert lines[-1] == (
-        "dicom-node: A role of the node died again and again; its last message says why."
-        " (role=receive, deaths=5, within_s=60, last_status=1)"
-    )

@@ -380,3 +380,18 @@ def test_an_enhanced_object_gives_a_plane_for_each_frame(store: Store, settle: C
     assert series is not None
     assert (plane.origin.z, plane.spacing.row_mm, plane.spacing.col_mm) == (10.0, 0.7, 0.4)
     assert series.slice_interval_mm == pytest.approx(5.0)
+
+
+def test_a_study_whose_file_is_lost_waits_for_it_and_stops_no_other(store: Store) -> None:
+    keep(store, ct(1), ct(1, study="1.2.5"))
+    (lost,) = (store.files.data_dir / "dicom" / STUDY).rglob("*.dcm")
+    away = lost.rename(lost.with_suffix(".away"))
+
+    def tick() -> list[str]:
+        done = settle_due(store.sessions, store.files, LATER, QUIET, SITE_KEY, lambda ae_title, uid: None)
+        return [settled.study_instance_uid for settled in done]
+
+    assert tick() == ["1.2.5"]
+    assert tick() == [] and study(store).state == "receiving"
+    away.rename(lost)
+    assert tick() == [STUDY]
