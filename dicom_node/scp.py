@@ -53,6 +53,8 @@ CALLING_AE_UNKNOWN = (1, 1, 3)
 NO_DATABASE = (OperationalError, InterfaceError, PoolTimeout)
 """It is away, full, locked or busy: the sender may try again."""
 
+STOP_SEEN_WITHIN_S = 0.5
+
 STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 
 
@@ -137,11 +139,15 @@ class Receiver:
         """Take no new association, let the open ones end for so long, abort the rest."""
         self._server.shutdown()
         until = time.monotonic() + drain_s
-        while (open_ones := self._server.active_associations) and (left := until - time.monotonic()) > 0:
+        while (open_ones := self._open_associations()) and (left := until - time.monotonic()) > 0:
             open_ones[0].join(timeout=left)
-        for association in self._server.active_associations:
+        for association in self._open_associations():
             log.warning("aborting an association that did not end within %.0f s", drain_s)
             association.abort()
+
+    def _open_associations(self) -> list[Association]:
+        """Those that were asked for; a caller who connected and says nothing is not waited for."""
+        return [each for each in self._server.active_associations if each.requestor.primitive is not None]
 
     def _check_caller(self, event: Event) -> None:
         """Refuse an unknown caller; offer a known one every storage class and transfer syntax that it proposes."""
@@ -279,7 +285,8 @@ def forget_silent_caller(event: Event) -> None:
 def serve(settings: ReceiveSettings, store: Store, stop: threading.Event, drain_s: float = 30.0) -> None:
     """Receive until `stop` is set, then let the open associations end."""
     receiver = Receiver(settings, store)
-    stop.wait()
+    while not stop.wait(STOP_SEEN_WITHIN_S):  # where another thread is given a signal, nothing wakes this one for it
+        pass
     receiver.stop(drain_s)
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from db.engine import open_engine
 from dicom_node.database import upgrade
 
@@ -92,8 +94,12 @@ class NodeProcess:
         self.process.send_signal(number)
 
     def wait(self, seconds: float = 60) -> int:
+        """Its exit status, once it has ended."""
         assert self.process is not None
-        return self.process.wait(seconds)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"the node did not end within {seconds} s; its log:\n{self.log}")
 
     def end(self) -> None:
         """Whatever a test left running."""
