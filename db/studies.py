@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED, Content, contents_of
@@ -40,6 +40,8 @@ class Undone:
     revision: int
     harvest: bool
     analyse: bool
+    tries: int
+    """Failed tries of this revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,11 @@ def due_to_settle(session: Session, quiet_before: datetime) -> list[Due]:
     ]
 
 
-def undone(session: Session) -> list[Undone]:
+def undone(session: Session, due_at: datetime | None = None, limit: int | None = None) -> list[Undone]:
     """Settled studies whose harvest or analysis lags behind their revision, the first settled first.
 
     A study with an open conflict is harvested, but not analysed before a person has chosen.
+    due_at: only those that may be tried then; one that failed for good may not.
     """
     rival = aliased(Instance)
     conflict = exists().where(
@@ -86,12 +89,19 @@ def undone(session: Session) -> list[Undone]:
     )
     to_harvest = Study.harvested_revision < Study.revision
     to_analyse = Study.analyse.is_(True) & (Study.analysed_revision < Study.revision) & ~conflict
-    rows = session.execute(
-        select(Study.study_instance_uid, Study.revision, to_harvest, to_analyse)
+    tries = case((Study.attempted_revision == Study.revision, Study.attempts), else_=0)
+    query = (
+        select(Study.study_instance_uid, Study.revision, to_harvest, to_analyse, tries)
         .where(Study.state != RECEIVING, or_(to_harvest, to_analyse))
         .order_by(Study.settled_at, Study.study_instance_uid)
+        .limit(limit)
     )
-    return [Undone(uid, revision, bool(harvest), bool(analyse)) for uid, revision, harvest, analyse in rows]
+    if due_at is not None:
+        query = query.where(or_(tries == 0, Study.next_try_at <= due_at))
+    rows = session.execute(query)
+    return [
+        Undone(uid, revision, bool(harvest), bool(analyse), failed) for uid, revision, harvest, analyse, failed in rows
+    ]
 
 
 def lock(session: Session, study_instance_uid: str) -> Study:

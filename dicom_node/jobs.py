@@ -28,6 +28,9 @@ APPLICATION_VERSION = "1"
 
 POLL_S = 0.5
 
+FORGET_AT_ONCE = 500
+"""Jobs deleted in one statement: a week of a busy node is more than SQLite takes variables."""
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -133,7 +136,8 @@ class Jobs:
     def forget(self, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
         """Delete the engine's record of jobs that ended well; our tables keep theirs. Returns how many."""
         jobs = DBOS.list_workflows(status="SUCCESS", end_time=(now - keep).isoformat(), load_input=False)
-        DBOS.delete_workflows([job.workflow_id for job in jobs])
+        for first in range(0, len(jobs), FORGET_AT_ONCE):
+            DBOS.delete_workflows([job.workflow_id for job in jobs[first : first + FORGET_AT_ONCE]])
         return len(jobs)
 
 

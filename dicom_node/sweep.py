@@ -26,6 +26,9 @@ from dicom_node.jobs import Jobs, JobState
 
 log = logging.getLogger(__name__)
 
+AT_ONE_LOOK = 200
+"""Studies that the engine has at most: of an archive of many thousands, the rest waits in our tables."""
+
 ALIVE = timedelta(seconds=60)
 """A worker beats every 20 s."""
 
@@ -82,13 +85,8 @@ def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
 
 def undone_studies(session: Session, now: datetime) -> list[Undone]:
     """Settled studies whose newest revision is not harvested, or not analysed where that was asked for, and due."""
-    work = []
-    for undone in studies.undone(session):
-        study = session.get_one(Study, undone.study_instance_uid)
-        tries = study.attempts if study.attempted_revision == study.revision else 0
-        if tries == 0 or (study.next_try_at is not None and study.next_try_at <= now):
-            work.append(Undone("study", study.study_instance_uid, study.revision, tries))
-    return work
+    due = studies.undone(session, due_at=now, limit=AT_ONE_LOOK)
+    return [Undone("study", study.study_instance_uid, study.revision, study.tries) for study in due]
 
 
 def _due_deliveries(session: Session, now: datetime) -> list[Undone]:

@@ -144,3 +144,20 @@ def test_a_command_leaves_its_task_to_a_worker_only_while_one_works(
         beat(session, "a-work", "work", NOW - timedelta(seconds=age_s), stopped=stopped)
     with sessions() as session:
         assert worker_is_alive(session, NOW) is alive
+
+
+def test_the_engine_gets_a_part_of_a_large_archive_and_what_failed_for_good_takes_no_place(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.sweep.AT_ONE_LOOK", 2)
+    for number in range(5):
+        add_study(sessions, f"1.2.{number}")
+    with sessions.begin() as session:
+        given_up = session.get_one(Study, "1.2.0")
+        given_up.attempted_revision, given_up.attempts, given_up.next_try_at = 2, STUDY_TRIES, None
+        later = session.get_one(Study, "1.2.1")
+        later.attempted_revision, later.attempts, later.next_try_at = 2, 1, NOW + timedelta(seconds=10)
+    with sessions() as session:
+        assert [work.job_id for work in undone_studies(session, NOW)] == ["study-1.2.2-r2-t0", "study-1.2.3-r2-t0"]
+        after = undone_studies(session, NOW + timedelta(seconds=10))
+    assert [work.job_id for work in after] == ["study-1.2.1-r2-t1", "study-1.2.2-r2-t0"]
