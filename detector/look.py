@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from db.geometry import PixelSpacing
 from detector.merge import MergeSettings, SliceBox, Track, merge
 from detector.model import LesionDetector
 from detector.prepare import InputSettings, Scan, three_slices, whole, windowed
+from detector.views import fused, mirrored_boxes
 
 SLICES_AT_ONCE = 4
 
@@ -27,12 +29,19 @@ def boxes_on_slices(
     for start in range(0, len(wanted), SLICES_AT_ONCE):
         part = wanted[start : start + SLICES_AT_ONCE]
         hu = torch.from_numpy(np.stack([three_slices(scan, z, crop, inputs) for z in part])).to(device)
-        with torch.inference_mode():
-            results = model(list(windowed(hu, inputs)))
-        for z, result in zip(part, results, strict=True):
+        for z, result in zip(part, _seen(model, windowed(hu, inputs)), strict=True):
             rows = zip(result["boxes"].tolist(), result["scores"].tolist(), result["labels"].tolist(), strict=True)
             found += [SliceBox(z, scan.frame.to_native(tuple(box)), score, label) for box, score, label in rows]
     return found
+
+
+def _seen(model: LesionDetector, images: Tensor) -> list[dict[str, Tensor]]:
+    """What the network says of images (B, C, H, W) and their mirror images together: one result an image."""
+    with torch.inference_mode():
+        as_they_are, mirrored = model(list(images)), model(list(images.flip(3)))
+        for result in mirrored:
+            result["boxes"] = mirrored_boxes(result["boxes"], images.shape[3])
+        return [fused(list(both)) for both in zip(as_they_are, mirrored, strict=True)]
 
 
 def slices_to_look_at(positions_mm: np.ndarray, every_mm: float) -> list[int]:

@@ -1,99 +1,94 @@
-"""The children end to end on a small node: rows and files in, a registered model and an analysis out."""
+"""From rows to a registered model: what is trained, judged, kept, and what the gate says. The child end to end."""
 
-from datetime import UTC, datetime
+import json
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
+from small_node import SMALL, receive, silent
 
-from db import analyses, registry
+from db import registry
 from db.engine import Sessions
 from db.errors import TrainingError
-from db.geometry import PixelSpacing
 from db.local_files import LocalFiles
-from detector import candidate, checkpoint
-from detector.augment import AugmentSettings
-from detector.batches import BatchSettings, Mark, TrainingScan
-from detector.loop import TrainSettings, train
-from detector.model import NetworkSettings, build
-from detector.prepare import Frame, InputSettings, Scan
-
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
-INPUTS = InputSettings(windows_hu=((-175.0, 275.0),))
-SPACING = PixelSpacing(1.0, 1.3)
+from detector import candidate
+from detector.dataset import truths
+from detector.model_files import load_model
+from dicom_node.phantom.study import make_study
 
 
-def silent(step: str, done: int, total: int, **figures: object) -> None:
-    """Progress that nobody watches."""
+def order(tmp_path: Path, steps: int, seed: int = 1) -> candidate.Order:
+    return candidate.Order(1e9, seed, "cpu", "resnet18", str(tmp_path / "run"), max_steps=steps)
 
 
-def scan_with_a_ball(seed: int) -> TrainingScan:
-    rng = np.random.default_rng(seed)
-    voxels = rng.normal(40, 8, (7, 64, 80)).astype(np.int16)
-    z, row, col = np.ogrid[:7, :64, :80]
-    voxels[((z - 3) * 3) ** 2 + (row - 30) ** 2 + (col - 44) ** 2 < 49] += 150
-    scan = Scan(voxels, np.arange(7) * 3.0, Frame(0, 0, 1, 1))
-    return TrainingScan(scan, (Mark(3, (32.0, 18.0, 57.0, 43.0), 1, 7.0, 5.0),))
-
-
-def small_network() -> torch.nn.Module:
-    torch.manual_seed(5)
-    return build(NetworkSettings(body="resnet18", channels=3, pyramid=16, head=16, freeze_norm=False))
-
-
-def settings(steps: int) -> TrainSettings:
-    return TrainSettings(
-        budget_s=1e9, max_steps=steps, seed=3, save_every_s=0.0,
-        batch=BatchSettings(crops=2, marked=1, side_px=64), augment=AugmentSettings(),
-    )  # fmt: skip
-
-
-class Killed(Exception):
-    """The process ended here."""
-
-
-@pytest.mark.slow
-def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scans = [(scan_with_a_ball(1), SPACING), (scan_with_a_ball(2), SPACING)]
-    whole, broken, resumed = small_network(), small_network(), small_network()
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "broken").mkdir()
-    train(whole, scans, INPUTS, settings(6), tmp_path / "whole", "data", silent)
-    save = checkpoint.save
-
-    def save_and_die(path: Path, fingerprint: str, state: checkpoint.State, *rest: object) -> None:
-        save(path, fingerprint, state, *rest)
-        if state.step == 3:
-            raise Killed
-
-    monkeypatch.setattr(checkpoint, "save", save_and_die)
-    with pytest.raises(Killed):
-        train(broken, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
-    monkeypatch.undo()
-    state = train(resumed, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
-    assert state.step == 6
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, resumed.state_dict()[name]), name
-
-
-def test_training_needs_a_mark(tmp_path: Path) -> None:
-    unmarked = TrainingScan(scan_with_a_ball(1).scan, ())
-    with pytest.raises(TrainingError, match="no marked lesion"):
-        train(small_network(), [(unmarked, SPACING)], INPUTS, settings(1), tmp_path, "data", silent)
-
-
-def test_training_stops_when_the_loss_is_no_number(tmp_path: Path) -> None:
-    network = small_network()
-    with torch.no_grad():
-        network.roi_heads.box_predictor.classes.weight.fill_(float("nan"))
-    with pytest.raises(TrainingError, match="no longer a number"):
-        train(network, [(scan_with_a_ball(1), SPACING)], INPUTS, settings(1), tmp_path, "data", silent)
+def harvested(sessions: Sessions, files: LocalFiles, count: int) -> None:
+    for index in range(count):
+        study = make_study(5, index, SMALL)
+        with sessions.begin() as session:
+            receive(session, files, [*study.images, *study.reports], harvest=True)
 
 
 def test_an_empty_database_gives_no_model(sessions: Sessions, tmp_path: Path) -> None:
-    order = candidate.Order(5.0, 1, "cpu", "resnet18", str(tmp_path / "run"))
     with pytest.raises(TrainingError, match="no marked lesion"):
-        candidate.make_candidate(sessions, LocalFiles(tmp_path), order, silent)
+        candidate.make_candidate(sessions, LocalFiles(tmp_path), order(tmp_path, 1), silent)
     with sessions() as session:
-        assert registry.models(session) == [] and analyses.newest(session, "1.2", 1) is None
+        assert registry.models(session) == []
+
+
+@pytest.mark.slow
+def test_a_training_ends_in_a_registered_candidate_with_its_card_and_lineage(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    files = LocalFiles(tmp_path)
+    harvested(sessions, files, 10)
+    outcome = candidate.make_candidate(sessions, files, order(tmp_path, 2), silent)
+    with sessions() as session:
+        model = registry.get(session, outcome["model_id"])
+        rows = truths(session)
+        lineage = registry.lineage(session, model.model_id)
+        card, digest = model.card, model.weights_sha256
+    assert (model.state, outcome["promoted"]) == (registry.CANDIDATE, False)  # the first one a person promotes
+    assert {one["lesion_id"]: one["split"] for one in lineage["measurements"]} == {r.lesion_id: r.split for r in rows}
+    assert card["lesions"] == {split: sum(r.split == split for r in rows) for split in ("train", "val", "test")}
+    assert card["body_weights"] == "none: trained from chance" and card["classes"] == ["lesion"]
+    assert json.loads(files.path(f"models/{digest}.json").read_text()) == card
+    assert load_model(card, digest, files).class_names == ("lesion",)
+
+
+@pytest.mark.slow
+def test_the_same_order_again_gives_the_same_model_and_another_is_judged_against_it(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    files = LocalFiles(tmp_path)
+    harvested(sessions, files, 10)
+    first = candidate.make_candidate(sessions, files, order(tmp_path, 2), silent)
+    again = candidate.make_candidate(sessions, files, order(tmp_path, 2), silent)
+    assert again["model_id"] == first["model_id"]
+    with sessions.begin() as session:
+        registry.promote(session, first["model_id"], "a person", registry.get(session, first["model_id"]).trained_at)
+    second = candidate.make_candidate(sessions, files, order(tmp_path, 2, seed=2), silent)
+    assert second["model_id"] != first["model_id"] and "a person must decide" in second["gate"]
+
+
+@pytest.mark.slow
+def test_the_child_fails_with_one_line_and_status_1(database_url: str, tmp_path: Path) -> None:
+    wanted = {
+        "database_url": database_url, "data_dir": str(tmp_path), "budget_s": 1.0, "seed": 1, "device": "cpu",
+        "body": "resnet18", "run_dir": str(tmp_path / "run"),
+    }  # fmt: skip
+    child = subprocess.Popen(
+        [sys.executable, "-m", "detector.train"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    child.stdin.write(json.dumps(wanted) + "\n")
+    child.stdin.flush()
+    try:
+        errors = child.stderr.read()
+        assert child.wait(60) == 1 and "there is no marked lesion to learn from" in errors.splitlines()[-1]
+        assert '"outcome"' not in child.stdout.read()
+    finally:
+        child.kill()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            stream.close()

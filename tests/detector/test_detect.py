@@ -54,7 +54,7 @@ def analysed(sessions: Sessions, files: LocalFiles, objects: list[Dataset], mode
 
 def test_what_is_found_is_kept_and_the_best_of_it_reported(sessions: Sessions, files: LocalFiles) -> None:
     objects = images()
-    outcome = analysed(sessions, files, objects, register(sessions, files, sure_network(2.0), [(0.5, 1.0)]))
+    outcome = analysed(sessions, files, objects, register(sessions, files, sure_network(2.0), [(0.3, 1.0)]))
     assert outcome["state"] == analyses.FOUND and outcome["reported"] == 3
     shape = (len(objects), objects[0].Rows, objects[0].Columns)
     with sessions() as session:

@@ -1,0 +1,102 @@
+"""THE loop: it learns, it stops by an error, it goes on where it was killed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from db.errors import TrainingError
+from db.geometry import PixelSpacing
+from detector import checkpoint
+from detector.augment import AugmentSettings
+from detector.batches import BatchSettings, Mark, TrainingScan
+from detector.look import lesions_of
+from detector.loop import TrainSettings, train
+from detector.merge import MergeSettings
+from detector.model import NetworkSettings, build
+from detector.prepare import Frame, InputSettings, Scan
+
+INPUTS = InputSettings(windows_hu=((-175.0, 275.0),))
+SPACING = PixelSpacing(1.0, 1.3)
+
+
+def silent(step: str, done: int, total: int, **figures: object) -> None:
+    """Progress that nobody watches."""
+
+
+def scan_with_a_ball(seed: int) -> TrainingScan:
+    rng = np.random.default_rng(seed)
+    voxels = rng.normal(40, 8, (7, 64, 80)).astype(np.int16)
+    z, row, col = np.ogrid[:7, :64, :80]
+    voxels[((z - 3) * 3) ** 2 + (row - 30) ** 2 + (col - 44) ** 2 < 49] += 150
+    scan = Scan(voxels, np.arange(7) * 3.0, Frame(0, 0, 1, 1))
+    return TrainingScan(scan, (Mark(3, (32.0, 18.0, 57.0, 43.0), 1, 7.0, 5.0),))
+
+
+def small_network() -> torch.nn.Module:
+    torch.manual_seed(5)
+    return build(NetworkSettings(body="resnet18", channels=3, pyramid=16, head=16, freeze_norm=False))
+
+
+def settings(steps: int) -> TrainSettings:
+    return TrainSettings(
+        budget_s=1e9, max_steps=steps, seed=3, save_every_s=0.0,
+        batch=BatchSettings(crops=2, marked=1, side_px=64), augment=AugmentSettings(),
+    )  # fmt: skip
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scans = [(scan_with_a_ball(1), SPACING), (scan_with_a_ball(2), SPACING)]
+    whole, broken, resumed = small_network(), small_network(), small_network()
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "broken").mkdir()
+    train(whole, scans, INPUTS, settings(6), tmp_path / "whole", "data", silent)
+    save = checkpoint.save
+
+    def save_and_die(path: Path, fingerprint: str, state: checkpoint.State, *rest: object) -> None:
+        save(path, fingerprint, state, *rest)
+        if state.step == 3:
+            raise Killed
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+    with pytest.raises(Killed):
+        train(broken, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
+    monkeypatch.undo()
+    state = train(resumed, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
+    assert state.step == 6
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_training_needs_a_mark(tmp_path: Path) -> None:
+    unmarked = TrainingScan(scan_with_a_ball(1).scan, ())
+    with pytest.raises(TrainingError, match="no marked lesion"):
+        train(small_network(), [(unmarked, SPACING)], INPUTS, settings(1), tmp_path, "data", silent)
+
+
+def test_training_stops_when_the_loss_is_no_number(tmp_path: Path) -> None:
+    network = small_network()
+    with torch.no_grad():
+        network.roi_heads.box_predictor.classes.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="no longer a number"):
+        train(network, [(scan_with_a_ball(1), SPACING)], INPUTS, settings(1), tmp_path, "data", silent)
+
+
+@pytest.mark.slow
+def test_two_images_are_learnt_by_heart(tmp_path: Path) -> None:
+    scans = [(scan_with_a_ball(1), SPACING), (scan_with_a_ball(2), SPACING)]
+    network = small_network()
+    train(network, scans, INPUTS, replace(settings(80), save_every_s=1e9), tmp_path, "data", silent)
+    for scan, _ in scans:
+        (mark,) = scan.marks
+        found = lesions_of(network, scan.scan, SPACING, INPUTS, MergeSettings())
+        assert found[0].score > 0.7 and found[0].z_first <= mark.z <= found[0].z_last
+        box = found[0].box_on(mark.z)
+        assert box is not None and box.iou(scan.scan.frame.to_native(mark.box)) > 0.5
