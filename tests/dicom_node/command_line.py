@@ -1,12 +1,25 @@
 """Commands of `dicom-node` in the tests' own process, and what a refused one leaves on the terminal."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 from pydicom import Dataset
+from whole_way import Site, configure
 
 from dicom_node.cli import main
+
+Cli = Callable[..., Result]
+
+
+def lonely_site(folder: Path, database_url: str) -> Site:
+    """A node with one peer, `pacs`, that is not there."""
+    return configure(folder, database_url, unused_port(), quiet_s=0.3)
+
+
+def cli_of(site: Site) -> Cli:
+    return lambda *arguments: run(*arguments, "--config", str(site.config_path))
 
 
 def run(*arguments: str) -> Result:

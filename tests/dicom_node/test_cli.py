@@ -1,24 +1,35 @@
 """The command line: what a person reads where something is wrong, and what stays intact."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from command_line import refused, run, save, unused_port
+from command_line import Cli, cli_of, lonely_site, refused, run, save, unused_port
 from pydicom import Dataset
 from sqlalchemy import create_engine, inspect, select, text
 from whole_way import Site, configure, study
 
 from db.engine import reading, sqlite_url, utc_now
 from db.models import LesionRow
+from dicom_node import logs
 from dicom_node.pacs_stand_in import PacsStandIn
 from dicom_node.settle import settle_study
 
-pytestmark = pytest.mark.usefixtures("logging_stays_as_it_is")
 
-Cli = Callable[..., Result]
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is a guest in the tests' process."""
+    monkeypatch.setattr(logs, "configure", lambda as_json=False: None)
+
+
+@pytest.fixture
+def site(tmp_path: Path, database_url: str) -> Site:
+    return lonely_site(tmp_path, database_url)
+
+
+@pytest.fixture
+def cli(site: Site) -> Cli:
+    return cli_of(site)
 
 
 # --- a new node ---------------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 import json
 import socket
-from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from command_line import refused, save
+from command_line import Cli, cli_of, lonely_site, refused, save
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification
@@ -21,9 +20,25 @@ from db.engine import reading, utc_now
 from db.models import LesionRow, Study
 from db.outcomes import Analysis, Audit, Delivery, Model, Task
 from db.outcomes import Result as ResultRow
+from dicom_node import logs
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
-Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def logging_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is a guest in the tests' process."""
+    monkeypatch.setattr(logs, "configure", lambda as_json=False: None)
+
+
+@pytest.fixture
+def site(tmp_path: Path, database_url: str) -> Site:
+    return lonely_site(tmp_path, database_url)
+
+
+@pytest.fixture
+def cli(site: Site) -> Cli:
+    return cli_of(site)
 
 
 def failed_study(site: Site, uid: str = "1.2.3") -> None:
