@@ -6,6 +6,7 @@ Only what is built here or in a template is markup; whatever came by network is 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,7 +17,9 @@ from dicom_node.web.outcome_queries import FROC_POINTS
 SHORT_UID = 12
 
 
+@cache
 def environment() -> Environment:
+    """The templates, compiled once a process."""
     env = Environment(
         loader=PackageLoader("dicom_node.web"),
         autoescape=True,

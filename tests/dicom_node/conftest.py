@@ -1,16 +1,22 @@
-"""Fixtures of the command line: a configured site, and its commands in this process."""
+"""Fixtures of the command line (a configured site, its commands in this process) and of the pages (a seeded node)."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from click.testing import Result
 from command_line import run, unused_port
+from web_seed import seed
 from whole_way import Site, configure
 
+from db.engine import Sessions, open_sessions, sqlite_url
 from dicom_node import logs
 
 Cli = Callable[..., Result]
+
+SEEDED_AT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -28,3 +34,22 @@ def site(tmp_path: Path, database_url: str) -> Site:
 @pytest.fixture
 def cli(site: Site, logging_stays_as_it_is: None) -> Cli:
     return lambda *arguments: run(*arguments, "--config", str(site.config_path))
+
+
+@pytest.fixture(scope="session")
+def seeded_folder(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: bytes) -> Path:
+    """A node in which everything that the pages show has happened once; made once, copied for each test."""
+    folder = tmp_path_factory.mktemp("seeded")
+    (folder / "node.sqlite").write_bytes(migrated_sqlite)
+    sessions = open_sessions(sqlite_url(folder))
+    with sessions.begin() as session:
+        seed(session, folder, SEEDED_AT)
+    sessions.kw["bind"].dispose()
+    return folder
+
+
+@pytest.fixture
+def seeded(seeded_folder: Path, tmp_path: Path, sessions: Sessions) -> Sessions:
+    """`sessions` on a copy of the seeded node; its files are in tmp_path. Nothing has connected to it yet."""
+    copytree(seeded_folder, tmp_path, dirs_exist_ok=True)
+    return sessions

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from test_web_pages import PAGES
-from web_seed import STUDY, seed
+from web_seed import STUDY
 
 from db.engine import Sessions
 from db.local_files import LocalFiles
@@ -185,11 +185,7 @@ def test_every_answer_has_the_security_headers(client: TestClient, address: str)
     assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_no_page_names_another_host_or_holds_script_or_style_of_its_own(
-    client: TestClient, sessions: Sessions, tmp_path: Path
-) -> None:
-    with sessions.begin() as session:
-        seed(session, tmp_path, NOW)
+def test_no_page_names_another_host_or_holds_script_or_style_of_its_own(seeded: Sessions, client: TestClient) -> None:
     for address in PAGES:
         text = client.get(address, headers={**HTML, "Authorization": f"Bearer {TOKEN}"}).text
         assert re.search(r"""(src|href|action)=["'](https?:)?//""", text) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
-from web_seed import CANDIDATE, DEAD, DELIVERED, HELD, LESION, PROMOTED, REPLACED, RETIRED, STUDY, WAITING, seed
+from web_seed import CANDIDATE, DEAD, DELIVERED, HELD, LESION, PROMOTED, REPLACED, RETIRED, STUDY, WAITING
 
 from db.engine import Sessions
 from db.errors import PeerError
@@ -28,12 +28,10 @@ def echo(name: str) -> str:
 
 
 @pytest.fixture
-def client(sessions: Sessions, tmp_path: Path) -> Iterator[TestClient]:
-    with sessions.begin() as session:
-        seed(session, tmp_path, NOW)
+def client(seeded: Sessions, tmp_path: Path) -> Iterator[TestClient]:
     known = (Destination("READING <ROOM>", "READING", "10.0.0.7", 104), Destination("AWAY", "AWAY", "10.0.0.8", 104))
     settings = WebSettings(token=TOKEN, data_dir=tmp_path, destinations=known)
-    app = create_app(settings, sessions, LocalFiles(tmp_path), Actions(echo), lambda: NOW)
+    app = create_app(settings, seeded, LocalFiles(tmp_path), Actions(echo), lambda: NOW)
     yield TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"}, follow_redirects=False)
 
 

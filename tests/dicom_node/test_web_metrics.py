@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from web_seed import LESION, MARKUP, STUDY, seed
+from web_seed import LESION, MARKUP, STUDY
 
 from db.engine import Sessions
 from dicom_node.web.metrics import NodeCollector, exposition
@@ -24,11 +24,9 @@ def samples_of(text: str) -> Samples:
 
 
 @pytest.fixture
-def text(sessions: Sessions, tmp_path: Path) -> str:
-    with sessions.begin() as session:
-        seed(session, tmp_path, NOW)
+def text(seeded: Sessions, tmp_path: Path) -> str:
     settings = WebSettings(token="t", data_dir=tmp_path, min_free_bytes=2_000_000_000)
-    return exposition(NodeCollector(sessions, settings, lambda: NOW)).decode()
+    return exposition(NodeCollector(seeded, settings, lambda: NOW)).decode()
 
 
 @pytest.mark.parametrize(

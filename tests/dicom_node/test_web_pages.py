@@ -1,6 +1,5 @@
 """What the pages say: everything that happened, with its reason, and no markup that came by network."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +15,6 @@ from web_seed import (
     MARKUP,
     OTHER_LESION,
     STUDY,
-    seed,
 )
 
 from db.engine import Sessions
@@ -71,10 +69,8 @@ def empty(sessions: Sessions, tmp_path: Path) -> TestClient:
 
 
 @pytest.fixture
-def client(sessions: Sessions, tmp_path: Path) -> Iterator[TestClient]:
-    with sessions.begin() as session:
-        seed(session, tmp_path, NOW)
-    yield client_of(sessions, tmp_path)
+def client(seeded: Sessions, tmp_path: Path) -> TestClient:
+    return client_of(seeded, tmp_path)
 
 
 @pytest.mark.parametrize("address", PAGES)
