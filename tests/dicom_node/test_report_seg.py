@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from report_sources import MODEL, SERIES, SHAPES, TRACKING, context, ct_headers, lesion, lesions
 
 from db.detection import Detection, Mask
@@ -28,6 +30,12 @@ def read_back(detections: list[Detection], shape: str = "anisotropic") -> hd.seg
     buffer = BytesIO()
     result.save_as(buffer, enforce_file_format=True)
     return hd.seg.segread(BytesIO(buffer.getvalue()))
+
+
+@cache
+def standard() -> hd.seg.Segmentation:
+    """The segmentation of three lesions, built and read once; the tests only read it."""
+    return read_back(lesions())
 
 
 def voxels_of(mask: Mask, shape: tuple[int, int, int]) -> np.ndarray:
@@ -78,7 +86,7 @@ def test_frames_without_a_voxel_are_left_out() -> None:
 
 
 def test_one_segment_for_each_lesion_that_has_voxels_with_its_number_and_uid() -> None:
-    segments = read_back(lesions()).SegmentSequence
+    segments = standard().SegmentSequence
     assert [(s.SegmentNumber, s.SegmentLabel) for s in segments] == [(1, "Lesion 1: liver cyst"), (2, "Lesion 3")]
     assert [(s.TrackingID, s.TrackingUID) for s in segments] == [("Lesion 1", TRACKING[0]), ("Lesion 3", TRACKING[2])]
     for segment in segments:
@@ -104,7 +112,7 @@ def test_an_empty_mask_beside_a_full_one_gives_no_segment() -> None:
 
 
 def test_it_is_binary_and_says_what_it_is() -> None:
-    read = read_back(lesions())
+    read = standard()
     assert read.SegmentationType == "BINARY"
     assert read.SeriesDescription.startswith("AI, research only")
     assert read.ContentDescription.startswith("AI, research only")
@@ -177,8 +185,21 @@ def test_dcmqi_reads_the_same_voxels(tmp_path: Path) -> None:
         capture_output=True,
         check=True,
     )
-    header, _, body = (tmp_path / "1.nrrd").read_bytes().partition(b"\n\n")
-    sizes = next(line for line in header.decode().splitlines() if line.startswith("sizes:"))
-    assert sizes.split()[1:3] == ["64", "64"]
-    assert dcmread(path).SegmentSequence[0].SegmentNumber == 1
-    assert body
+    voxels, origin = read_nrrd(tmp_path / "1.nrrd")
+    mask = lesion().mask
+    assert mask is not None
+    slices = mask.voxels.shape[0]
+    np.testing.assert_array_equal(voxels != 0, voxels_of(replace(mask, z=0), (slices, 64, 64)))
+    assert set(np.unique(voxels)) == {0, 1}
+    first = ct_headers("square")[mask.z]
+    assert origin == pytest.approx([float(value) for value in first.ImagePositionPatient])
+
+
+def read_nrrd(path: Path) -> tuple[np.ndarray, list[float]]:
+    """Voxels (S, H, W) and the place of the first one in mm, of the 16-bit, compressed volumes that dcmqi writes."""
+    header, _, body = path.read_bytes().partition(b"\n\n")
+    fields = dict(line.split(": ", 1) for line in header.decode().splitlines() if ": " in line)
+    assert (fields["type"], fields["encoding"], fields["space"]) == ("short", "gzip", "left-posterior-superior")
+    columns, rows, slices = (int(size) for size in fields["sizes"].split())
+    voxels = np.frombuffer(gzip.decompress(body), "<i2").reshape(slices, rows, columns)
+    return voxels, [float(value) for value in fields["space origin"].strip("()").split(",")]

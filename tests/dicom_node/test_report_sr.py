@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def read_back(dataset: Dataset) -> Dataset:
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return dcmread(BytesIO(buffer.getvalue()))
+
+
+@cache
+def standard() -> Dataset:
+    """The report of three lesions, built and read once; the tests only read it."""
+    return read_back(measurement_report(lesions(), context()))
+
+
+@cache
+def single() -> Dataset:
+    """The report of one lesion."""
+    return read_back(measurement_report([lesion()], context()))
 
 
 def children(item: Dataset, code: str) -> list[Dataset]:
@@ -113,7 +126,7 @@ def test_numbers_are_those_of_the_detection() -> None:
 
 
 def test_the_rules_of_the_viewer_hold_for_every_group() -> None:
-    report = read_back(measurement_report(lesions(), context()))
+    report = standard()
     assert children(report, "111028"), "an Image Library"
     uids = []
     for group in groups_of(report):
@@ -127,7 +140,7 @@ def test_the_rules_of_the_viewer_hold_for_every_group() -> None:
 
 
 def test_the_meanings_of_the_axes_are_written_to_the_letter() -> None:
-    _, group = groups_of(read_back(measurement_report([lesion()], context())))
+    _, group = groups_of(single())
     meanings = [
         item.ConceptNameCodeSequence[0].CodeMeaning for item in group.ContentSequence if item.ValueType == "NUM"
     ]
@@ -149,7 +162,7 @@ def test_the_derived_uid_is_this_one_for_ever() -> None:
 
 
 def test_each_group_names_the_model_the_finding_and_its_site() -> None:
-    for group in groups_of(read_back(measurement_report([lesion()], context()))):
+    for group in groups_of(single()):
         assert children(group, "111001")[0].TextValue == MODEL.name
         assert children(group, "111003")[0].TextValue == MODEL.model_id
         assert children(group, "121071")[0].ConceptCodeSequence[0].CodeMeaning == "Cyst"
@@ -158,7 +171,7 @@ def test_each_group_names_the_model_the_finding_and_its_site() -> None:
 
 
 def test_the_report_is_unverified_and_says_what_it_is() -> None:
-    report = read_back(measurement_report(lesions(), context()))
+    report = standard()
     assert report.VerificationFlag == "UNVERIFIED"
     assert "VerifyingObserverSequence" not in report
     assert report.PreliminaryFlag == "PRELIMINARY"
