@@ -93,7 +93,7 @@ def test_training_stops_when_the_loss_is_no_number(tmp_path: Path) -> None:
 def test_two_images_are_learnt_by_heart(tmp_path: Path) -> None:
     scans = [(scan_with_a_ball(1), SPACING), (scan_with_a_ball(2), SPACING)]
     network = small_network()
-    train(network, scans, INPUTS, replace(settings(80), save_every_s=1e9), tmp_path, "data", silent)
+    train(network, scans, INPUTS, replace(settings(200), save_every_s=1e9), tmp_path, "data", silent)
     for scan, _ in scans:
         (mark,) = scan.marks
         found = lesions_of(network, scan.scan, SPACING, INPUTS, MergeSettings())
