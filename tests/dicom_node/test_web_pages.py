@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Picture
+from sqlalchemy import delete
 from starlette.testclient import TestClient
 from web_seed import (
     DETECTION,
@@ -19,7 +20,8 @@ from web_seed import (
 
 from db.engine import Sessions
 from db.local_files import LocalFiles
-from db.models import Study
+from db.models import Instance, Study
+from db.outcomes import DetectionRow
 from dicom_node.web.app import create_app
 from dicom_node.web.settings import Actions, Destination, WebSettings
 
@@ -138,6 +140,24 @@ def test_a_study_given_up_is_found_and_offers_a_retry(client: TestClient, sessio
     text = client.get(f"/studies/{STUDY}").text
     assert "the detector ran out of memory" in text
     assert f"/studies/{STUDY}/retry" in text
+
+
+def test_a_failure_that_is_over_is_not_shown_any_more(client: TestClient, sessions: Sessions) -> None:
+    assert "5 failed" in client.get("/studies").text
+    with sessions.begin() as session:
+        session.get_one(Study, STUDY).analysed_revision = 2
+        session.execute(delete(Instance).where(Instance.state == "conflict"))
+    assert "5 failed" not in client.get("/studies").text
+    assert "/retry" not in client.get(f"/studies/{STUDY}").text
+
+
+def test_detections_below_the_threshold_are_folded_away_and_counted(client: TestClient, sessions: Sessions) -> None:
+    assert "<details>" not in client.get(f"/studies/{STUDY}").text
+    with sessions.begin() as session:
+        session.get_one(DetectionRow, DETECTION).reported = False
+    text = client.get(f"/studies/{STUDY}").text
+    assert "1 below the threshold" in text
+    assert text.index("<details>") < text.index(f"/drawings/detection/{DETECTION}")
 
 
 def test_running_work_shows_its_step_and_how_far_it_is(client: TestClient) -> None:
