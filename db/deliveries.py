@@ -78,15 +78,19 @@ def put(session: Session, result_sop_instance_uid: str, destination: str, mode: 
         )
 
 
-def due(session: Session, now: datetime, limit: int = 200) -> list[tuple[int, str, int, datetime]]:
-    """(delivery, destination, tries so far, since when) of what may be sent now, the oldest first."""
-    rows = session.execute(
-        select(Delivery.delivery_pk, Delivery.destination, Delivery.tries, Delivery.next_try_at)
+def due(session: Session, now: datetime, of_each: int = 20) -> list[tuple[int, str, int, datetime]]:
+    """(delivery, destination, tries so far, since when) of what may be sent now: the oldest of each destination.
+
+    So a destination that is down, with thousands waiting for it, takes no other's turn.
+    """
+    place = func.row_number().over(partition_by=Delivery.destination, order_by=Delivery.delivery_pk).label("place")
+    waiting = (
+        select(Delivery.delivery_pk, Delivery.destination, Delivery.tries, Delivery.next_try_at, place)
         .where(Delivery.state == "waiting", Delivery.next_try_at <= now)
-        .order_by(Delivery.delivery_pk)
-        .limit(limit)
+        .subquery()
     )
-    return [(pk, destination, tries, at or now) for pk, destination, tries, at in rows]
+    rows = session.execute(select(waiting).where(waiting.c.place <= of_each).order_by(waiting.c.delivery_pk))
+    return [(pk, destination, tries, at) for pk, destination, tries, at, _ in rows]
 
 
 def delivered_since(session: Session, destination: str, since: datetime) -> int:
