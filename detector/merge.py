@@ -69,6 +69,8 @@ class MergeSettings:
     """Largest distance of two slices of one track, and always one slice."""
     longer_than_wide: float = 2.0
     """A track may be so many times longer along the normal than wide before its score falls."""
+    inside: float = 0.5
+    """A track whose best box lies by more than this part within a better track is the same lesion once more."""
 
 
 def merge(
@@ -96,7 +98,25 @@ def merge(
                 taken_boxes.add(b)
         tracks += [[box] for b, box in enumerate(here) if b not in taken_boxes]
     made = [Track(tuple(track), track_score(track, positions_mm, spacing, settings)) for track in tracks]
-    return sorted(made, key=lambda track: -track.score)
+    return without_repeats(sorted(made, key=lambda track: -track.score), settings.inside)
+
+
+def without_repeats(tracks: Sequence[Track], inside: float) -> list[Track]:
+    """The tracks, best first, less those that repeat a better one: part of a lesion, or a box around it."""
+    kept: list[Track] = []
+    for track in tracks:
+        better = (one.box_on(track.key.z) for one in kept)
+        if not any(box is not None and _common_share(box, track.key.box) > inside for box in better):
+            kept.append(track)
+    return kept
+
+
+def _common_share(a: BoxPx, b: BoxPx) -> float:
+    """The common part of two boxes, as a share of the smaller one: 0 to 1."""
+    width = min(a.x2, b.x2) - max(a.x1, b.x1)
+    height = min(a.y2, b.y2) - max(a.y1, b.y1)
+    smaller = min(a.area_px, b.area_px)
+    return max(width, 0.0) * max(height, 0.0) / smaller if smaller > 0 else 0.0
 
 
 def track_score(

@@ -36,6 +36,22 @@ def test_a_track_much_longer_than_wide_loses_score() -> None:
     assert vessel[0].score == pytest.approx(0.8 * 2 * 14 / 55)  # 20 rows of 0.7 mm are 14 mm wide
 
 
+def test_a_part_of_a_better_lesion_or_a_box_around_it_is_no_second_lesion() -> None:
+    whole, part, around, beside = (
+        SliceBox(4, BoxPx(20, 10, 40, 50), 0.9, 1),
+        SliceBox(4, BoxPx(24, 12, 36, 22), 0.8, 1),
+        SliceBox(4, BoxPx(4, 0, 74, 100), 0.7, 1),
+        SliceBox(4, BoxPx(34, 10, 54, 50), 0.6, 1),
+    )
+    tracks = merge([part, around, whole, beside], POSITIONS, SPACING, MergeSettings())
+    assert [track.key for track in tracks] == [whole, beside]
+
+
+def test_a_lesion_above_another_stays() -> None:
+    tracks = merge([box(2, 20, 0.9), box(7, 20, 0.8)], POSITIONS, SPACING, MergeSettings())
+    assert [(track.z_first, track.score) for track in tracks] == [(2, 0.9), (7, 0.8)]
+
+
 def test_no_boxes_give_no_lesions() -> None:
     assert merge([], POSITIONS, SPACING, MergeSettings()) == []
 
