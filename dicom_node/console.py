@@ -45,10 +45,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], as_jso
 
 
 def print_rows(rows: Sequence[Mapping[str, object]], as_json: bool) -> None:
-    columns = list(rows[0]) if rows else []
-    print_table(columns, [list(row.values()) for row in rows], as_json)
     if not rows and not as_json:
         click.echo("none", err=True)
+        return
+    columns = list(rows[0]) if rows else []
+    print_table(columns, [list(row.values()) for row in rows], as_json)
 
 
 @contextmanager

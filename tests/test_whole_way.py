@@ -13,6 +13,7 @@ from whole_way import (
     at_pacs,
     command,
     current,
+    keep,
     ledger,
     register,
     send,
@@ -163,3 +164,25 @@ def test_what_a_pacs_sends_back_of_ours_is_no_truth_and_brings_forth_nothing(tmp
         assert reasons, "the copy is read"
         assert {source for source, _ in reasons} == {str(copy.SOPInstanceUID)}
         assert None not in {reason for _, reason in reasons}
+
+
+def test_what_cannot_be_analysed_says_why_and_stops_no_other_study(tmp_path: Path, database_url: str) -> None:
+    reports = [report for report in study(0).reports if report.Modality == "SR"]
+    broken, whole = [deepcopy(image) for image in study(1).images], study(2)
+    broken[3].PixelData = broken[3].PixelData[:100]
+    with site_with_pacs(tmp_path, database_url, quiet_s=0.3) as (site, pacs):
+        register(site)
+        for objects in (reports, broken, whole.images):
+            keep(site, objects)
+        with serving(site, "--role", "work"):
+            wait_for_work(site)
+        assert analysis_state(site, study(0).study_instance_uid) == "not analysed: the study has no images"
+        assert analysis_state(site, study(1).study_instance_uid).startswith("failed: ")
+        assert analysis_state(site, whole.study_instance_uid) == "found"
+        assert pacs.stored == 2 and set(at_pacs(site, whole.study_instance_uid)) == set(
+            current(site, whole.study_instance_uid).values()
+        )
+        listed = command(site, "jobs", "list")
+        assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "none\n")
+        rows = query(site.config.url, "SELECT state, reason FROM analyses WHERE state = 'failed'")[1]
+        assert rows == [("failed", rows[0][1])] and "PHANTOM" not in rows[0][1]

@@ -41,7 +41,9 @@ def test_init_makes_a_node_that_needs_nothing_more(tmp_path: Path) -> None:
     assert made.exit_code == 0 and made.stdout.startswith(f"{path}: name your PACS under [[peers]]")
     assert path.stat().st_mode & 0o777 == 0o600, "it holds the page's token"
     assert run("db", "current", "--config", str(path)).stdout == "0001 (newest: 0001)\n"
-    assert run("jobs", "list", "--config", str(path)).stderr == "none\n"
+    listed = run("jobs", "list", "--config", str(path))
+    assert (listed.stdout, listed.stderr) == ("", "none\n")
+    assert run("jobs", "list", "--json", "--config", str(path)).stdout == "[]\n"
 
 
 def test_init_never_writes_over_a_configuration(tmp_path: Path) -> None:
