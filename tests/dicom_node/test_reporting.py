@@ -20,6 +20,8 @@ from dicom_node.reporting import headers_of
 from dicom_node.settle import settle_study
 from dicom_node.workflows import detect, harvest, report_study
 
+pytestmark = pytest.mark.slow  # each makes real objects: seconds together
+
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 PHANTOM = study(0)
 UID = PHANTOM.study_instance_uid
