@@ -8,6 +8,7 @@ event is one line of JSON on stdout; a failure is one line on stderr and exit st
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -64,6 +65,7 @@ def _say(event: dict[str, Any]) -> None:
 
 def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """The whole life of a child: order in, outcome out; a NodeError becomes its one line and exit status 1."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values, a patient's too
     try:
         finish(work(read_order()))
     except NodeError as error:
