@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from functools import cache
 
 import torch
 from pydicom.dataset import Dataset
@@ -18,6 +19,7 @@ from detector.model import LesionDetector, NetworkSettings, build
 from detector.model_files import card_of, names_of, weights_bytes
 from detector.prepare import InputSettings
 from dicom_node.phantom.settings import PhantomSettings
+from dicom_node.phantom.study import PhantomStudy, make_study
 from mining.harvest import harvest_study
 from mining.headers import read_header
 
@@ -31,6 +33,12 @@ INPUTS = InputSettings(pixel_mm=4.0, windows_hu=((-175.0, 275.0),))
 
 def silent(step: str, done: int, total: int, **figures: object) -> None:
     """Progress that nobody watches."""
+
+
+@cache
+def small_study(index: int) -> PhantomStudy:
+    """Made once; whoever changes an object of it takes a copy."""
+    return make_study(5, index, SMALL)
 
 
 def receive(session: Session, files: LocalFiles, objects: list[Dataset], harvest: bool = False) -> str:

@@ -5,20 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_node import INPUTS, SMALL
+from small_node import INPUTS, small_study
 
 from db.errors import GeometryError
 from db.measurement import ImageReference
 from detector.cache import cached_scan, positions_mm
 from detector.prepare import prepare_scan
-from dicom_node.phantom.study import make_study
 from mining.volume import load_volume
 
 
 def stored(folder: Path) -> list[Path]:
     folder.mkdir()
     paths = []
-    for number, image in enumerate(make_study(5, 1, SMALL).images):
+    for number, image in enumerate(small_study(1).images):
         paths.append(folder / f"{number:03d}.dcm")
         image.save_as(paths[-1], enforce_file_format=True)
     return paths

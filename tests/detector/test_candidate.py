@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_node import SMALL, receive, silent
+from small_node import receive, silent, small_study
 
 from db import registry
 from db.engine import Sessions
@@ -15,7 +15,6 @@ from db.local_files import LocalFiles
 from detector import candidate
 from detector.dataset import truths
 from detector.model_files import load_model
-from dicom_node.phantom.study import make_study
 
 
 def order(tmp_path: Path, steps: int, seed: int = 1) -> candidate.Order:
@@ -24,7 +23,7 @@ def order(tmp_path: Path, steps: int, seed: int = 1) -> candidate.Order:
 
 def harvested(sessions: Sessions, files: LocalFiles, count: int) -> None:
     for index in range(count):
-        study = make_study(5, index, SMALL)
+        study = small_study(index)
         with sessions.begin() as session:
             receive(session, files, [*study.images, *study.reports], harvest=True)
 

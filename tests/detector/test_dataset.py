@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_node import INPUTS, SMALL, receive, silent
+from small_node import INPUTS, receive, silent, small_study
 from sqlalchemy import select, update
 
 from db.engine import Sessions
@@ -13,7 +13,6 @@ from db.local_files import LocalFiles
 from db.models import LesionRow
 from db.split import SHARES
 from detector.dataset import Classes, classes_of, known_scans, load_scans, marked_scans, training_set_id, truths
-from dicom_node.phantom.study import make_study
 
 STUDIES = 14
 """Two blocks of seven: the seventh of each is the follow-up of one of its patients."""
@@ -27,7 +26,7 @@ def files(tmp_path: Path) -> LocalFiles:
 def harvested(sessions: Sessions, files: LocalFiles, indices: range) -> None:
     """So many phantom studies with their reports, received and read."""
     for index in indices:
-        study = make_study(5, index, SMALL)
+        study = small_study(index)
         with sessions.begin() as session:
             receive(session, files, [*study.images, *study.reports], harvest=True)
 

@@ -1,12 +1,13 @@
 """A study's analysis is one row, whatever comes of it, and its masks can be read."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from pydicom.dataset import Dataset
-from small_node import SMALL, receive, register, silent, small_network
+from small_node import receive, register, silent, small_network, small_study
 from sqlalchemy import func, select
 
 from db import analyses, registry
@@ -16,7 +17,6 @@ from db.local_files import LocalFiles
 from db.outcomes import Analysis, DetectionRow
 from detector.detect import Order, detect_study
 from detector.model import LesionDetector
-from dicom_node.phantom.study import make_study
 
 
 def sure_network(logit: float) -> LesionDetector:
@@ -38,7 +38,7 @@ def order_of(study_instance_uid: str, model_id: str, revision: int = 1) -> Order
 
 
 def images(index: int = 0) -> list[Dataset]:
-    return list(make_study(5, index, SMALL).images)
+    return deepcopy(small_study(index).images)
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_what_is_found_is_kept_and_the_best_of_it_reported(sessions: Sessions, f
         assert all(c >= 0 and c + n <= of for c, n, of in zip(corner, found.mask.voxels.shape, shape, strict=True))
 
 
+@pytest.mark.slow
 def test_findings_below_the_operating_point_are_kept_and_not_reported(sessions: Sessions, files: LocalFiles) -> None:
     model_id = register(sessions, files, sure_network(-1.0), [(0.9, 1.0)])  # every score is 0.27
     outcome = analysed(sessions, files, images(), model_id)
@@ -112,6 +113,7 @@ def test_the_same_order_again_changes_nothing(sessions: Sessions, files: LocalFi
         assert session.scalar(select(func.count()).select_from(DetectionRow)) == first["kept"]
 
 
+@pytest.mark.slow
 def test_the_next_revision_keeps_the_lesions_uids(sessions: Sessions, files: LocalFiles) -> None:
     model_id = register(sessions, files, sure_network(2.0), [])
     analysed(sessions, files, images(), model_id)
@@ -146,6 +148,7 @@ def test_no_memory_is_no_fact_about_the_study(
         assert session.scalar(select(func.count()).select_from(Analysis)) == 0
 
 
+@pytest.mark.slow
 def test_orders_of_two_models_are_two_analyses(sessions: Sessions, files: LocalFiles) -> None:
     first = register(sessions, files, sure_network(2.0), [])
     second = register(sessions, files, sure_network(1.0), [])

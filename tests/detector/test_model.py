@@ -30,6 +30,7 @@ def test_without_timm_the_fallback_is_built_and_takes_a_step(monkeypatch: pytest
         build(NetworkSettings(body="lite0"))
 
 
+@pytest.mark.slow
 def test_the_pretrained_body_keeps_its_statistics_and_learns_its_weights() -> None:
     weights = lite0_weights()
     if weights is None:
