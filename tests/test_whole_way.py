@@ -184,5 +184,5 @@ def test_what_cannot_be_analysed_says_why_and_stops_no_other_study(tmp_path: Pat
         )
         listed = command(site, "jobs", "list")
         assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "none\n")
-        rows = query(site.config.url, "SELECT state, reason FROM analyses WHERE state = 'failed'")[1]
+        rows = query(site.config.url, "SELECT outcome, reason FROM analyses WHERE outcome = 'failed'")[1]
         assert rows == [("failed", rows[0][1])] and "PHANTOM" not in rows[0][1]
