@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from db.errors import PeerError
 from db.files import name_part
 from dicom_node.scp import send_without_delay
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+"""How long a C-STORE may go without an answer."""
 
 
 class PacsStandIn:
@@ -45,9 +51,28 @@ class PacsStandIn:
         return 0x0000
 
 
+TRIES = 3
+"""As a PACS does, what got no answer is sent again. pynetdicom's requestor loses an answer now and then: its reactor
+thread may take the answer off the queue in the moment in which the sending thread believes it paused."""
+
+
 def send_study(objects: Sequence[Dataset], ae_title: str, called: str, port: int) -> None:
-    """Send objects over one association to a node on this machine. Raises PeerError for the first that fails."""
+    """Send objects to a node on this machine. Raises PeerError for the first that is refused, or never answered."""
+    for _ in range(TRIES - 1):
+        try:
+            return _send_once(objects, ae_title, called, port)
+        except _NoAnswer as error:
+            log.warning("sending a study again: %s", error)
+    return _send_once(objects, ae_title, called, port)
+
+
+class _NoAnswer(PeerError):
+    """The node did not answer C-STORE."""
+
+
+def _send_once(objects: Sequence[Dataset], ae_title: str, called: str, port: int) -> None:
     ae = AE(ae_title)
+    ae.dimse_timeout = ANSWER_S
     ae.requested_contexts = [
         build_context(sop_class, syntax)
         for sop_class, syntax in dict.fromkeys(
@@ -61,6 +86,8 @@ def send_study(objects: Sequence[Dataset], ae_title: str, called: str, port: int
     try:
         for ds in objects:
             status = getattr(assoc.send_c_store(ds), "Status", None)
+            if status is None:
+                raise _NoAnswer(sop_instance=ds.SOPInstanceUID)
             if status != 0x0000:
                 raise PeerError("the node did not store an object", sop_instance=ds.SOPInstanceUID, status=status)
     finally:
