@@ -17,7 +17,7 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import select
 
-from db.engine import open_sessions, reading
+from db.engine import open_sessions, reading, sqlite_url
 from db.models import Instance
 from dicom_node.part10 import read_part10
 
@@ -180,3 +180,22 @@ def _renamed(ds: Dataset, number: int) -> Dataset:
     other = deepcopy(ds)
     other.SOPInstanceUID = f"1.2.826.0.1.3680043.10.8.{number}"
     return other
+
+
+def test_receiving_and_the_worker_have_no_torch_in_memory_and_receiving_stays_small(tmp_path: Path) -> None:
+    node = NodeProcess(tmp_path, sqlite_url(tmp_path / "data"))
+    try:
+        for role in ("receive", "all"):
+            node.start(role)
+            assert node.process is not None
+            send(node.port, phantom_cts(), [])
+            pids = [node.process.pid] if role == "receive" else node.role_pids
+            loaded = [Path(f"/proc/{pid}/maps").read_text() for pid in pids]
+            assert len(loaded) == (1 if role == "receive" else 3)
+            assert not any("libtorch" in maps for maps in loaded)
+            if role == "receive":
+                assert node.peak_memory_bytes() < 150e6
+            node.send(signal.SIGTERM)
+            node.wait()
+    finally:
+        node.end()
