@@ -40,9 +40,7 @@ def test_at_its_start_it_removes_what_a_killed_process_left_half_written(tmp_pat
 def test_a_port_that_is_taken_is_said_with_its_key(tmp_path: Path, database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(
-            ConfigError, match=r"cannot listen on dicom.host and dicom.port: .* \(host=127.0.0.1"
-        ):
+        with pytest.raises(ConfigError, match=r"cannot listen on dicom.host and dicom.port: .* \(host=127.0.0.1"):
             receive(config(tmp_path, database_url, port), threading.Event())
 
 
