@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# OpenMP's idle threads sleep: on a busy machine they would spin for each other most of the time.
+export OMP_WAIT_POLICY := passive
 
 help:
 	@echo "make demo | test | quick | lint | install | bench | peers | licences"
