@@ -22,6 +22,8 @@ class Candidate:
     convolution_kernel: str
     slice_interval_mm: float | None
     series_number: int | None
+    multi_frame: bool = False
+    """Whether any of its images has several frames."""
 
 
 def reason_against(series: Candidate) -> str:
@@ -34,6 +36,8 @@ def reason_against(series: Candidate) -> str:
         return f"it has {series.images} images, fewer than {LEAST_IMAGES}"
     if "PROJECTION IMAGE" in series.image_types:
         return "it is a projection"
+    if series.multi_frame:
+        return "its images are multi-frame, and results on such are not built yet"
     return ""
 
 

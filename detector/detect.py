@@ -169,6 +169,7 @@ def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:
                     convolution_kernel=series.convolution_kernel,
                     slice_interval_mm=series.slice_interval_mm,
                     series_number=series.series_number,
+                    multi_frame=any(image.frames > 1 for image in images),
                 )
             )
     return candidates

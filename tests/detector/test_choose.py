@@ -19,6 +19,7 @@ SOFT = Candidate("1.2.1", "CT", 40, frozenset({"ORIGINAL", "PRIMARY", "AXIAL"}),
         ({"images": 9}, "it has 9 images, fewer than 10"),
         ({"images": 10}, ""),
         ({"image_types": frozenset({"DERIVED", "PROJECTION IMAGE"})}, "it is a projection"),
+        ({"multi_frame": True}, "its images are multi-frame, and results on such are not built yet"),
     ],
 )
 def test_a_series_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:
