@@ -63,5 +63,10 @@ def test_an_error_of_ours_is_one_line_and_status_1() -> None:
             raise TrainingError("nothing to learn from", lesions=order["lesions"])
         child.run(work)
     """)
-    out, errors = process.communicate('{"lesions": 0}\n', timeout=20)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    with process:
+        process.stdin.write('{"lesions": 0}\n')
+        process.stdin.flush()  # and the pipe stays open: its end would be the parent's death
+        out, errors = process.stdout.read(), process.stderr.read()
+        process.wait(20)
     assert (process.returncode, out, errors) == (1, "", "nothing to learn from (lesions=0)\n")
