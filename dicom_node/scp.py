@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -49,6 +50,7 @@ CANNOT_UNDERSTAND = 0xC000
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 9.3.4)
 CALLING_AE_UNKNOWN = (1, 1, 3)
+LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
 
 NO_DATABASE = (OperationalError, InterfaceError, PoolTimeout)
 """It is away, full, locked or busy: the sender may try again."""
@@ -99,11 +101,12 @@ class Receiver:
     def __init__(self, settings: ReceiveSettings, store: Store) -> None:
         self._senders = {sender.ae_title.strip(): sender for sender in settings.senders}
         self._store = store
+        self._max_associations = settings.max_associations
         self._tallies: WeakKeyDictionary[Association, _Tally] = WeakKeyDictionary()
         ae = AE(settings.ae_title)
         ae.require_called_aet = True
         ae.maximum_pdu_size = settings.max_pdu
-        ae.maximum_associations = settings.max_associations
+        ae.maximum_associations = sys.maxsize  # it would count callers who connected and say nothing, too
         ae.network_timeout = settings.idle_timeout_s
         ae.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -113,6 +116,7 @@ class Receiver:
             block=False,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, send_without_delay),
+                (evt.EVT_CONN_OPEN, end_with_the_process),
                 (evt.EVT_CONN_CLOSE, forget_silent_caller),
                 (evt.EVT_REQUESTED, self._check_caller),
                 (evt.EVT_SOP_COMMON, storage_services),
@@ -156,8 +160,16 @@ class Receiver:
             log.warning(
                 "rejected calling AE %r at %s: no peer that may send", request.calling_ae_title, _address(event)
             )
-            event.assoc.acse.send_reject(*CALLING_AE_UNKNOWN)
-            event.assoc.kill()  # waits until the rejection has left; pynetdicom would close the socket before
+            _reject(event, CALLING_AE_UNKNOWN)
+            return
+        if len(self._open_associations()) > self._max_associations:
+            log.warning(
+                "rejected %s at %s for now: there are max_associations=%d already",
+                request.calling_ae_title.strip(),
+                _address(event),
+                self._max_associations,
+            )
+            _reject(event, LOCAL_LIMIT_EXCEEDED)
             return
         event.assoc.acceptor.supported_contexts = acceptable(request.presentation_context_definition_list)
 
@@ -273,10 +285,18 @@ def send_without_delay(event: Event) -> None:
     cast(socket.socket, connection).setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def end_with_the_process(event: Event) -> None:
+    """Let the thread that reads a connection be a daemon; pynetdicom starts it after this event.
+
+    `Receiver.stop` waits for what was asked for. Else a caller who says nothing would hold up the end by 30 s.
+    """
+    event.assoc.dul.daemon = True
+
+
 def forget_silent_caller(event: Event) -> None:
     """Wake the thread that waits for the request of a caller who connected and went away, as a port check does.
 
-    pynetdicom would let it wait for 30 s, count it among the associations, and hold up the node's end.
+    pynetdicom would let it wait for 30 s.
     """
     if event.assoc.requestor.primitive is None:
         event.assoc.dul.to_user_queue.put(None)
@@ -288,6 +308,11 @@ def serve(settings: ReceiveSettings, store: Store, stop: threading.Event, drain_
     while not stop.wait(STOP_SEEN_WITHIN_S):  # where another thread is given a signal, nothing wakes this one for it
         pass
     receiver.stop(drain_s)
+
+
+def _reject(event: Event, why: tuple[int, int, int]) -> None:
+    event.assoc.acse.send_reject(*why)
+    event.assoc.kill()  # waits until the rejection has left; pynetdicom would close the socket before
 
 
 def _association_request(event: Event) -> A_ASSOCIATE:

@@ -4,6 +4,7 @@ import gc
 import hashlib
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
@@ -121,6 +122,14 @@ def test_sigterm_lets_an_open_association_end_and_takes_no_new_one(
     assert node.wait(20) == 0
     assert len(instances()) == 2
     assert "association of PACS ended: instances=2" in node.log
+
+
+def test_a_caller_that_says_nothing_does_not_hold_up_the_end(node: NodeProcess) -> None:
+    node.start()
+    with socket.create_connection(("127.0.0.1", node.port)):
+        send(node.port, [], [])  # connections are taken in order: the first one is, too
+        node.send(signal.SIGTERM)
+        assert node.wait(15) == 0
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -1,9 +1,9 @@
 import errno
 import gc
 import logging
+import queue
 import socket
 import threading
-import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 from arriving import STUDY, associated, ct, encoded, new_store, receiving, with_meta
+from node_process import wait_until
 from pydicom import dcmread
 from pydicom.uid import (
     CTImageStorage,
@@ -20,6 +21,7 @@ from pydicom.uid import (
     JPEGLSLossless,
 )
 from pynetdicom import evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
@@ -184,19 +186,37 @@ def test_stopping_lets_an_open_association_end(store: Store) -> None:
     assert len(instances(store)) == 1
 
 
-def test_callers_that_connect_and_say_nothing_neither_stay_nor_hold_up_the_end(store: Store) -> None:
-    receiver = Receiver(ReceiveSettings("NODE", "127.0.0.1", 0, [Sender("PACS")], max_associations=2), store)
-    for _ in range(6):
-        socket.create_connection(("127.0.0.1", receiver.port)).close()
-    until = time.monotonic() + 10
-    while receiver._server.active_associations and time.monotonic() < until:
-        time.sleep(0.02)
-    with associated(receiver.port, [CT_CONTEXT]) as assoc:
-        assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
-    with socket.create_connection(("127.0.0.1", receiver.port)):  # it stays, and says nothing
-        began = time.monotonic()
-        receiver.stop(drain_s=20)
-        assert time.monotonic() - began < 5
+def test_callers_that_connect_and_say_nothing_take_no_place_and_go_when_they_hang_up(store: Store) -> None:
+    hung_up: queue.Queue[Association] = queue.Queue()
+    with receiving(store, max_associations=1) as receiver:
+        receiver._server.bind(evt.EVT_CONN_CLOSE, lambda event: hung_up.put(event.assoc))
+        silent = [socket.create_connection(("127.0.0.1", receiver.port)) for _ in range(4)]
+        wait_until(lambda: len(receiver._server.active_associations) == 4, 20, "the callers are seen")
+        with associated(receiver.port, [CT_CONTEXT]) as assoc:
+            assert assoc.send_c_store(with_meta(ct())).Status == 0x0000
+            with associated(receiver.port, [CT_CONTEXT]) as one_too_many:
+                refused = one_too_many.acceptor.primitive
+                assert refused is not None
+                assert (refused.result, refused.result_source, refused.diagnostic) == (2, 3, 2)
+        for caller in silent:
+            caller.close()
+        for _ in range(4):
+            going = hung_up.get(timeout=20)
+            while going.requestor.primitive is not None:  # one of the two that said something
+                going = hung_up.get(timeout=20)
+            going.join(20)
+            assert not going.is_alive()
+
+
+def test_a_caller_that_says_nothing_does_not_hold_up_the_end(store: Store) -> None:
+    receiver = Receiver(ReceiveSettings("NODE", "127.0.0.1", 0, [Sender("PACS")]), store)
+    with socket.create_connection(("127.0.0.1", receiver.port)):
+        wait_until(lambda: bool(receiver._server.active_associations), 20, "the caller is seen")
+        (silent,) = receiver._server.active_associations
+        receiver.stop(drain_s=60)
+        assert silent.is_alive(), "it was not waited for"
+    silent.join(20)
+    assert not silent.is_alive()
 
 
 def test_a_store_that_cannot_write_and_a_database_that_is_away_are_answered_with_out_of_resources(
