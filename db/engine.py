@@ -9,9 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 Sessions = sessionmaker[Session]
+
+NO_DATABASE = (OperationalError, InterfaceError, PoolTimeout)
+"""The database is away, full, locked or busy: the same may be tried again."""
+
+NOTICED_SOON = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""For PostgreSQL, in s and ms: a host that vanished is noticed within a minute, not after the kernel's quarter hour."""
 
 
 def sqlite_url(data_dir: Path) -> str:
@@ -26,7 +40,8 @@ def open_engine(url: str) -> Engine:
     that none finds out at its commit that it lost. The values of a statement stay out of errors, and so out of logs.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+        asked = {name: value for name, value in NOTICED_SOON.items() if name not in make_url(url).query}
+        return create_engine(url, connect_args=asked, pool_pre_ping=True, hide_parameters=True)
     path = make_url(url).database
     if path and path != ":memory:" and Path(path).parent.is_dir():
         # Its -wal and -shm files take this mode, too. A file that is there must not be opened here: to close it would
@@ -62,3 +77,10 @@ def reading(sessions: Sessions) -> Session:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def driver_error(error: BaseException) -> str:
+    """The driver's own error by its name and code; its message may quote values, a patient's too."""
+    found = getattr(error, "orig", None) or error
+    code = getattr(found, "sqlstate", None) or getattr(found, "sqlite_errorname", None)
+    return f"{type(found).__name__} {code}" if code else type(found).__name__

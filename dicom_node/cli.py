@@ -96,7 +96,6 @@ def serve(role: str, supervised: bool, path: Path | None) -> None:
     """Run the node: all roles on one machine, or one role of several machines."""
     found = find_config(path)
     config = load_config(found)
-    _check_before_start(config)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -104,6 +103,13 @@ def serve(role: str, supervised: bool, path: Path | None) -> None:
         from dicom_node.supervise import end_with_parent
 
         end_with_parent(stop.set)
+    if supervised and role != "all":  # the supervisor found the database; started again during an outage, a role waits
+        from dicom_node.outage import wait_until_reachable
+
+        wait_until_reachable(config.url, stop)
+        if stop.is_set():
+            return
+    _check_before_start(config)
     if role == "all":
         from dicom_node.supervise import supervise
 

@@ -18,6 +18,10 @@ from db.engine import Sessions, open_engine
 from db.errors import DatabaseError
 
 
+class DatabaseAway(DatabaseError):
+    """The database cannot be reached."""
+
+
 def alembic_config() -> Config:
     """Alembic's configuration on the migrations of this installation: in the wheel, or in a checkout's alembic/."""
     package = Path(__file__).parent
@@ -34,17 +38,17 @@ def newest_revision() -> str:
 
 @contextmanager
 def _reachable(engine: Engine) -> Iterator[None]:
-    """Raises DatabaseError where the database does not answer; its password stays out."""
+    """Raises DatabaseAway where the database does not answer; its password stays out."""
     try:
         yield
     except OperationalError as error:
         because = str(error.orig).strip().splitlines()[0]
         database = engine.url.render_as_string(hide_password=True)
-        raise DatabaseError(f"the database cannot be reached: {because}", database=database) from error
+        raise DatabaseAway(f"the database cannot be reached: {because}", database=database) from error
 
 
 def current_revision(engine: Engine) -> str:
-    """The revision of a database; empty if it holds none of our tables. Raises DatabaseError if it is not reached."""
+    """The revision of a database; empty if it holds none of our tables. Raises DatabaseAway if it is not reached."""
     with _reachable(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() or ""
 
@@ -52,7 +56,7 @@ def current_revision(engine: Engine) -> str:
 def upgrade(engine: Engine) -> str:
     """Bring a database to the newest revision, in one transaction; returns it.
 
-    Raises DatabaseError if it is not reached, or if a newer version of the node was here before.
+    Raises DatabaseAway if it is not reached, DatabaseError if a newer version of the node was here before.
     """
     _refuse_newer(current_revision(engine))
     config = alembic_config()
@@ -75,7 +79,7 @@ def _refuse_newer(found: str) -> None:
 def open_checked(url: str) -> Sessions:
     """Sessions on a database of the newest revision.
 
-    Raises DatabaseError if it has another one, and says what to do, or if it is not reached.
+    Raises DatabaseError if it has another one, and says what to do; DatabaseAway if it is not reached.
     """
     path = make_url(url).database if url.startswith("sqlite") else None
     if path is not None and not Path(path).exists():

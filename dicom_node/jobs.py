@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSConfiguredInstance, DBOSPortableJSONSerializer, EnqueueOptions
 from sqlalchemy import make_url
 
 from db.errors import NodeError
@@ -23,6 +23,7 @@ from db.errors import NodeError
 Step = Callable[[str], str]
 """From a job's subject (a UID, a row's number) to one line on what was done."""
 
+APPLICATION = "lesion-node"
 APPLICATION_VERSION = "1"
 """Raised only when steps change so that a job begun by the older version could not go on with the newer."""
 
@@ -55,12 +56,15 @@ class ExecutorBusy(NodeError):
     """A worker with this name is running already; stop it first, or give this one another name."""
 
 
+WAYS = "ways"
+
+
 @DBOS.dbos_class()
 class _Ways(DBOSConfiguredInstance):
     """The registered ways; the engine finds them again by this instance's name after a crash."""
 
     def __init__(self, ways: Mapping[str, Way]) -> None:
-        super().__init__(config_name="ways")
+        super().__init__(config_name=WAYS)
         self.ways = ways
 
     @DBOS.workflow()
@@ -69,14 +73,19 @@ class _Ways(DBOSConfiguredInstance):
 
 
 class Jobs:
-    """The running engine of one worker. Use as a context manager."""
+    """The running engine of one worker. Use as a context manager.
+
+    Where the engine's database is away, the jobs under way wait for it without an end; every function here raises one
+    of `db.engine.NO_DATABASE` at once, so that the thread that asks can be stopped.
+    """
 
     def __init__(self, database_url: str, data_dir: Path, executor_id: str, ways: Iterable[Way]) -> None:
         self._ways = {way.name: way for way in ways}
         self._executor_id = executor_id
         self._lock = self._take_name(data_dir / "locks" / f"{executor_id}.lock")
-        self._follow = _Ways(self._ways).follow
-        DBOS(config=_engine_config(database_url, data_dir, executor_id))
+        self._engine_url = _engine_url(database_url, data_dir)
+        _Ways(self._ways)
+        DBOS(config=_engine_config(self._engine_url, executor_id))
 
     def _take_name(self, path: Path) -> IO[str]:
         """Two live workers of one name would run each other's jobs twice; the lock goes with the process."""
@@ -98,25 +107,36 @@ class Jobs:
                 partition_concurrency=1 if way.partitioned else None,
                 polling_interval_sec=POLL_S,
             )
+        self._client = DBOSClient(
+            system_database_url=self._engine_url,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
+            retry_connection_errors=False,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._client.destroy()
         DBOS.destroy(workflow_completion_timeout_sec=30)
         self._lock.close()
 
     def enqueue(self, job_id: str, way: str, subject: str, partition: str = "") -> None:
         """Start a job, once: the same job_id again does nothing."""
-        options = SetEnqueueOptions(queue_partition_key=partition or "all") if self._ways[way].partitioned else None
-        with SetWorkflowID(job_id):
-            if options is None:
-                DBOS.enqueue_workflow(way, self._follow, way, subject)
-            else:
-                with options:
-                    DBOS.enqueue_workflow(way, self._follow, way, subject)
+        options = EnqueueOptions(
+            workflow_name=_Ways.follow.__qualname__,
+            class_name=_Ways.__qualname__,
+            instance_name=WAYS,
+            queue_name=way,
+            workflow_id=job_id,
+            app_version=APPLICATION_VERSION,
+        )
+        if self._ways[way].partitioned:
+            options["queue_partition_key"] = partition or "all"
+        self._client.enqueue(options, way, subject)
 
     def states(self, job_ids: list[str]) -> dict[str, JobState]:
         """Of those jobs that the engine knows."""
-        found = DBOS.list_workflows(workflow_ids=job_ids, load_input=False, load_output=True) if job_ids else []
+        found = self._client.list_workflows(workflow_ids=job_ids, load_input=False, load_output=True) if job_ids else []
         return {
             job.workflow_id: JobState(
                 ended=job.status not in ("PENDING", "ENQUEUED", "DELAYED"),
@@ -129,35 +149,38 @@ class Jobs:
         """Resume the jobs of executors that are gone for good; returns how many."""
         if not dead_executor_ids:
             return 0
-        jobs = DBOS.list_workflows(status="PENDING", executor_id=dead_executor_ids)
-        DBOS.resume_workflows([job.workflow_id for job in jobs])
+        jobs = self._client.list_workflows(status="PENDING", executor_id=dead_executor_ids)
+        self._client.resume_workflows([job.workflow_id for job in jobs])
         return len(jobs)
 
     def forget(self, now: datetime, keep: timedelta = timedelta(days=7)) -> int:
         """Delete the engine's record of jobs that ended well; our tables keep theirs. Returns how many."""
-        jobs = DBOS.list_workflows(status="SUCCESS", end_time=(now - keep).isoformat(), load_input=False)
+        jobs = self._client.list_workflows(status="SUCCESS", end_time=(now - keep).isoformat(), load_input=False)
         for first in range(0, len(jobs), FORGET_AT_ONCE):
-            DBOS.delete_workflows([job.workflow_id for job in jobs[first : first + FORGET_AT_ONCE]])
+            self._client.delete_workflows([job.workflow_id for job in jobs[first : first + FORGET_AT_ONCE]])
         return len(jobs)
 
 
-def _engine_config(database_url: str, data_dir: Path, executor_id: str) -> DBOSConfig:
-    url = database_url
-    if make_url(url).get_backend_name() == "sqlite":
-        # A file of its own: writers of one SQLite file exclude each other. The engine does not ask for WAL itself.
-        path = data_dir / "jobs.sqlite"
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
-        path.chmod(0o600)
-        url = f"sqlite:///{path.absolute()}"
+def _engine_url(database_url: str, data_dir: Path) -> str:
+    if make_url(database_url).get_backend_name() != "sqlite":
+        return database_url
+    # A file of its own: writers of one SQLite file exclude each other. The engine does not ask for WAL itself.
+    path = data_dir / "jobs.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    path.chmod(0o600)
+    return f"sqlite:///{path.absolute()}"
+
+
+def _engine_config(engine_url: str, executor_id: str) -> DBOSConfig:
     return DBOSConfig(
-        name="lesion-node",
-        system_database_url=url,
+        name=APPLICATION,
+        system_database_url=engine_url,
         application_version=APPLICATION_VERSION,
         executor_id=executor_id,
         serializer=DBOSPortableJSONSerializer(),  # readable in SQL, and nothing foreign is unpickled
-        log_level="WARNING",
+        log_level="ERROR",  # its warnings repeat for as long as the database is away; `dicom_node.outage` says it once
         notification_listener_polling_interval_sec=POLL_S,
     )
 

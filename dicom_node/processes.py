@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from db.errors import NodeError
+from mining.child import WITHOUT_DATABASE
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ OnEvent = Callable[[Event], None]
 
 class ChildFailed(NodeError):
     """A process of its own ended with an error."""
+
+
+class ChildWithoutDatabase(ChildFailed):
+    """A process of its own lost the database; the same order may be given again."""
 
 
 @contextmanager
@@ -46,7 +51,7 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
     """The outcome of `python -m module` given the order.
 
     The order goes through stdin, so that no password shows in a process list. The child's last line on stderr is the
-    message of the ChildFailed that a failure raises.
+    message of the ChildFailed that a failure raises; ChildWithoutDatabase where the database was to blame.
     """
     # A file, for a pipe that nobody reads would fill and stop the child.
     errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (closed with the process, below)
@@ -76,7 +81,8 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
         if process.wait() or outcome is None:
             said = _tail(errors)
             log.error("child %s ended with status %d: %s", module, process.returncode, "\n".join(said[-40:]))
-            raise ChildFailed(_message(said), module=module, status=process.returncode)
+            failure = ChildWithoutDatabase if process.returncode == WITHOUT_DATABASE else ChildFailed
+            raise failure(_message(said), module=module, status=process.returncode)
     return outcome
 
 

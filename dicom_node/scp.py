@@ -32,10 +32,8 @@ from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
 from pynetdicom.sop_class import Verification, uid_to_service_class  # type: ignore[attr-defined]
 from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from db.engine import utc_now
+from db.engine import NO_DATABASE, driver_error, utc_now
 from db.errors import ContentError, StorageFull
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, uid_text
 from dicom_node.store import MismatchError, Received, Store
@@ -51,9 +49,6 @@ CANNOT_UNDERSTAND = 0xC000
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 9.3.4)
 CALLING_AE_UNKNOWN = (1, 1, 3)
 LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
-
-NO_DATABASE = (OperationalError, InterfaceError, PoolTimeout)
-"""It is away, full, locked or busy: the sender may try again."""
 
 STOP_SEEN_WITHIN_S = 0.5
 
@@ -204,7 +199,7 @@ class Receiver:
             log.error("cannot write sop_instance=%s: %s", received.sop_instance_uid, error.strerror)
             return OUT_OF_RESOURCES
         except NO_DATABASE as error:
-            log.error("no database for sop_instance=%s: %s", received.sop_instance_uid, _in_short(error))
+            log.error("no database for sop_instance=%s: %s", received.sop_instance_uid, driver_error(error))
             return OUT_OF_RESOURCES
         except ContentError as error:
             self._list_refusal(received, error)
@@ -216,7 +211,7 @@ class Receiver:
         try:
             self._store.refuse(received.source_ae, received.sop_instance_uid, error, utc_now())
         except NO_DATABASE as failure:
-            log.error("no database to list the refusal in: %s", _in_short(failure))
+            log.error("no database to list the refusal in: %s", driver_error(failure))
 
     def _log_end(self, event: Event, how: str) -> None:
         tally = self._tallies.pop(event.assoc, None)
@@ -234,11 +229,6 @@ class Receiver:
             )
         elif how != "ended":
             log.warning("an association of %s at %s %s before it brought anything", caller, _address(event), how)
-
-
-def _in_short(error: Exception) -> str:
-    """The driver's own class; its message may quote values."""
-    return type(getattr(error, "orig", None) or error).__name__
 
 
 def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:

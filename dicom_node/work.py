@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -16,8 +18,9 @@ from db.outcomes import Delivery, Task
 from dicom_node.find import PeerCounts
 from dicom_node.jobs import Jobs
 from dicom_node.node import Node
+from dicom_node.outage import Outage, Patience, outliving
 from dicom_node.settle import settle_due
-from dicom_node.sweep import beat, schedule_tasks, sweep, take_over_the_gone
+from dicom_node.sweep import ALIVE, GONE_AFTER, beat, schedule_tasks, sweep, take_over_the_gone
 from dicom_node.workflows import ways
 
 log = logging.getLogger(__name__)
@@ -33,28 +36,60 @@ def executor_id() -> str:
 
 
 def work(node: Node, stop: threading.Event) -> None:
-    """Work until `stop` is set; a step that runs then is finished, or taken up again at the next start."""
-    name, site_key, counts = executor_id(), node.site_key(), PeerCounts(node.config)
-    quiet_for = timedelta(seconds=node.config.settle.quiet_s)
-    with Jobs(node.config.url, node.config.data_dir, name, ways(node)) as jobs:
+    """Work until `stop` is set; a step that runs then is finished, or taken up again at the next start.
+
+    An outage of the database, however long, ends neither this nor a step.
+    """
+    name, outage = executor_id(), Outage()
+    lasting = [
+        replace(way, steps=tuple((label, outliving(step, outage)) for label, step in way.steps)) for way in ways(node)
+    ]
+    with Jobs(node.config.url, node.config.data_dir, name, lasting) as jobs:
         log.info("working as %s", name)
-        beaten = cleaned = asked = utc_now() - CLEAN
-        while not stop.wait(ROUND_S):
-            now = utc_now()
-            if now - beaten >= BEAT:
-                with node.sessions.begin() as session:
-                    beat(session, name, "work", now)
-                    take_over_the_gone(session, jobs, name, now)
-                    schedule_tasks(session, node.config.schedule, max(asked, now - 2 * BEAT), now)
-                beaten = asked = now
-            if now - cleaned >= CLEAN:
-                jobs.forget(now)
-                node.files.remove_leftovers(now - timedelta(days=1))
-                cleaned = now
-            settle_due(node.sessions, node.files, now, quiet_for, site_key, counts.ask)
-            sweep(node.sessions, jobs, now)
-        with node.sessions.begin() as session:
+        rounds, patience = _Rounds(node, jobs, name), Patience(outage, ROUND_S)
+        while not stop.wait(patience.wait_s):
+            with patience.round():
+                rounds.run(utc_now())
+        with patience.round(), node.sessions.begin() as session:
             beat(session, name, "work", utc_now(), stopped=True)
+        if outage.lasts:
+            log.warning("ending while the database is away; what was under way is taken up again at the next start")
+            os._exit(0)  # the engine's threads wait for the database, and would hold up the end until it is back
+
+
+class _Rounds:
+    """What a worker does again and again, and when it did it last."""
+
+    def __init__(self, node: Node, jobs: Jobs, name: str) -> None:
+        self._node, self._jobs, self._name = node, jobs, name
+        self._site_key, self._counts = node.site_key(), PeerCounts(node.config)
+        self._quiet_for = timedelta(seconds=node.config.settle.quiet_s)
+        began = utc_now()
+        self._beaten = self._asked = began - 2 * BEAT
+        self._cleaned = began - CLEAN
+        self._may_take_over_at = began
+
+    def run(self, now: datetime) -> None:
+        """One round. What it has not done when an error ends it, the next one does."""
+        if now - self._beaten >= BEAT:
+            self._beat(now)
+        if now - self._cleaned >= CLEAN:
+            self._jobs.forget(now)
+            self._node.files.remove_leftovers(now - timedelta(days=1))
+            self._cleaned = now
+        node = self._node
+        settle_due(node.sessions, node.files, now, self._quiet_for, self._site_key, self._counts.ask)
+        sweep(node.sessions, self._jobs, now)
+
+    def _beat(self, now: datetime) -> None:
+        if now - self._beaten > ALIVE:  # the database was away from all: who looks gone now may only be later than we
+            self._may_take_over_at = now + GONE_AFTER
+        with self._node.sessions.begin() as session:
+            beat(session, self._name, "work", now)
+            if now >= self._may_take_over_at:
+                take_over_the_gone(session, self._jobs, self._name, now)
+            schedule_tasks(session, self._node.config.schedule, self._asked, now)
+        self._beaten = self._asked = now
 
 
 def undone_work(node: Node) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import update
 
 from db import analyses, registry, studies
-from db.engine import reading, utc_now
+from db.engine import NO_DATABASE, reading, utc_now
 from db.errors import RequestError
 from db.models import Study
 from db.outcomes import Task
@@ -180,7 +181,7 @@ def summary(kind: str, outcome: dict[str, Any]) -> str:
 
 
 def _note_progress(node: Node, task_pk: int, event: dict[str, Any]) -> None:
-    with node.sessions.begin() as session:
+    with suppress(*NO_DATABASE), node.sessions.begin() as session:  # a figure less must not end a run of hours
         session.execute(update(Task).where(Task.task_pk == task_pk).values(progress=event))
 
 

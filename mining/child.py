@@ -15,10 +15,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from db.engine import NO_DATABASE, driver_error
 from db.errors import NodeError
 
 PARENT_GONE = 75
 """Exit status after the parent's death (EX_TEMPFAIL: the same order may be given again)."""
+
+WITHOUT_DATABASE = 69
+"""Exit status of a child that lost the database (EX_UNAVAILABLE: the same order may be given again)."""
 
 STDIN = 0
 
@@ -64,10 +68,16 @@ def _say(event: dict[str, Any]) -> None:
 
 
 def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """The whole life of a child: order in, outcome out; a NodeError becomes its one line and exit status 1."""
+    """The whole life of a child: order in, outcome out; a NodeError becomes its one line and exit status 1.
+
+    A lost database has a status of its own, for the order was not to blame.
+    """
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values, a patient's too
     try:
         finish(work(read_order()))
     except NodeError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    except NO_DATABASE as error:
+        sys.stderr.write(f"the database did not answer: {driver_error(error)}\n")
+        sys.exit(WITHOUT_DATABASE)

@@ -30,16 +30,38 @@ QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_
 
 
 class Server:
-    """A running server with one database that is migrated and that others are copied from."""
+    """A server in a folder of its own, with one database that is migrated and that others are copied from."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, programs: Path, folder: Path, who: str | None) -> None:
+        self._programs, self._folder, self._who = programs, folder, who
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
+        made = [programs / "initdb", "-D", folder / "data", "-U", "tester", "--auth=trust", "--encoding=UTF8"]
+        subprocess.run([*made, "--no-sync"], check=True, capture_output=True, user=who, cwd=folder)
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://tester@127.0.0.1:{self._port}/{database}"
 
-    def wait_until_it_answers(self, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
+    def start(self) -> None:
+        """Start it, for the first time or again, and wait until it answers."""
+        settings = [f"port={self._port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *QUICK]
+        options = [part for setting in settings for part in ("-c", setting)]
+        command = [self._programs / "postgres", "-D", self._folder / "data", *options]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self._who, cwd=self._folder
+            )
+        self._wait_until_it_answers(self._process)
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it, whatever is connected: SIGQUIT as in a crash, SIGINT with a word to each client."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes], seconds: float = 30.0) -> None:
         engine = create_engine(self.url("postgres"))
         until = time.monotonic() + seconds
         while True:
@@ -89,30 +111,15 @@ def running_server() -> Iterator[Server]:
     try:
         if who is not None:
             shutil.chown(folder, who)
-        port = _free_port()
-        with _started(programs[-1], folder, port, who) as process:
-            server = Server(port)
-            server.wait_until_it_answers(process)
+        server = Server(programs[-1], folder, who)
+        try:
+            server.start()
             server.make_template()
             yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
-
-
-@contextmanager
-def _started(programs: Path, folder: Path, port: int, who: str | None) -> Iterator[subprocess.Popen[bytes]]:
-    made = [programs / "initdb", "-D", folder / "data", "-U", "tester", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-    subprocess.run(made, check=True, capture_output=True, user=who, cwd=folder)
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *QUICK]
-    options = [part for setting in settings for part in ("-c", setting)]
-    with (folder / "log").open("wb") as log:
-        command = [programs / "postgres", "-D", folder / "data", *options]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=who, cwd=folder)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGQUIT)  # at once, whatever is connected
-        process.wait(30)
 
 
 def _free_port() -> int:

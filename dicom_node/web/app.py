@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from db.engine import Sessions, utc_now
+from db.engine import NO_DATABASE, Sessions, utc_now
 from db.errors import NodeError
 from db.files import FileStore
 from dicom_node.web.forms import Forms
@@ -47,6 +47,9 @@ def create_app(
         assert isinstance(error, NodeError)  # noqa: S101
         return pages.error(request, error)
 
+    def answer_without_database(request: Request, error: Exception) -> Response:
+        return pages.without_database(request)
+
     return Starlette(
         routes=[
             Route("/healthz", pages.healthz),
@@ -66,5 +69,5 @@ def create_app(
             Mount("/static", StaticFiles(packages=[("dicom_node.web", "static")])),
         ],
         middleware=[Middleware(Guard, settings=settings, login=login_page, throttle=throttle, clock=clock)],
-        exception_handlers={NodeError: answer_error},
+        exception_handlers={NodeError: answer_error, **dict.fromkeys(NO_DATABASE, answer_without_database)},
     )

@@ -34,6 +34,8 @@ FIRST_ROWS = 12
 """Of each listing, on the one page."""
 THUMBNAIL_PX = 112.0
 WHOLE_PX = 640.0
+WITHOUT_DATABASE = "The database does not answer. The node waits for it and goes on by itself; try again in a moment."
+RETRY_S = 10
 
 
 class Pages:
@@ -206,10 +208,18 @@ class Pages:
 
     def error(self, request: Request, error: NodeError) -> Response:
         """What was asked for cannot be shown, in a sentence."""
-        status = 404 if isinstance(error, RequestError) else 422
+        return self._sentence(request, 404 if isinstance(error, RequestError) else 422, str(error))
+
+    def without_database(self, request: Request) -> Response:
+        """Nothing can be shown or done now; a browser and a scraper may come again soon."""
+        response = self._sentence(request, 503, WITHOUT_DATABASE)
+        response.headers["Retry-After"] = str(RETRY_S)
+        return response
+
+    def _sentence(self, request: Request, status: int, sentence: str) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
-            return Response(f"{error}\n", status, media_type="text/plain")
-        return self.page(request, "error.html", status, message=str(error))
+            return Response(f"{sentence}\n", status, media_type="text/plain")
+        return self.page(request, "error.html", status, message=sentence)
 
     def _lesion_figures(self, session: Session, rows: Any) -> dict[str, Figure]:
         return figures(session, [drawn_lesion(row) for row in rows if row.image_present], THUMBNAIL_PX)

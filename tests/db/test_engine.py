@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from db.engine import open_engine, sqlite_url
+from db.engine import driver_error, open_engine, sqlite_url
 
 OTHER = """
 import sys
@@ -42,3 +45,28 @@ def test_a_second_engine_on_a_file_does_not_drop_the_locks_of_the_first(tmp_path
             assert connection.scalar(text("SELECT count(*) FROM t")) == rows
     second.dispose()
     first.dispose()
+
+
+def test_a_lost_postgresql_is_noticed_soon_unless_its_url_says_otherwise() -> None:
+    asked = []
+    for url in ("postgresql+psycopg://h/d", "postgresql+psycopg://h/d?connect_timeout=3"):
+        engine = open_engine(url)
+
+        @event.listens_for(engine, "do_connect")
+        def look(_dialect: object, _record: object, _args: object, parameters: dict[str, object]) -> None:
+            asked.append(dict(parameters))
+            raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            engine.connect()
+    assert [each["connect_timeout"] for each in asked] == [10, "3"]
+    assert [each["tcp_user_timeout"] for each in asked] == [30_000, 30_000]
+
+
+def test_an_error_of_the_driver_is_named_by_its_code_and_not_by_its_text(tmp_path: Path) -> None:
+    engine = open_engine(sqlite_url(tmp_path))
+    with pytest.raises(OperationalError) as failed, engine.connect() as connection:
+        connection.execute(text("SELECT secret"))
+    assert driver_error(failed.value) == "OperationalError SQLITE_ERROR"
+    assert driver_error(PoolTimeout("no connection is free")) == "TimeoutError"
+    engine.dispose()

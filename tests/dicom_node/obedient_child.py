@@ -5,6 +5,8 @@ import sys
 import time
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from db.errors import ContentError
 from mining import child
 
@@ -24,6 +26,8 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
             raise ContentError("the series has no geometry", series="1.2.3")
         case "break":
             raise ValueError("Doe^John")
+        case "lose the database":
+            raise OperationalError("SELECT 1", {}, ConnectionError())
         case "wait":
             child.report("wait", 0, 1, pid=os.getpid())
             time.sleep(600)

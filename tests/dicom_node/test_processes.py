@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dicom_node.processes import ChildFailed, device_of_its_own, run_child
+from dicom_node.processes import ChildFailed, ChildWithoutDatabase, device_of_its_own, run_child
 
 HERE = Path(__file__).parent
 
@@ -58,6 +58,12 @@ def test_a_child_that_refuses_says_why_in_its_own_words() -> None:
         run("refuse")
     assert failed.value.message == "the series has no geometry (series=1.2.3)"
     assert failed.value.facts == {"module": "obedient_child", "status": 1}
+
+
+def test_a_child_that_lost_the_database_is_told_from_one_that_failed() -> None:
+    with pytest.raises(ChildWithoutDatabase) as failed:
+        run("lose the database")
+    assert failed.value.message == "the database did not answer: ConnectionError"
 
 
 def test_the_text_of_a_foreign_error_gets_into_no_message() -> None:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from command_line import unused_port
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from test_web_pages import PAGES
 from web_seed import STUDY
 
-from db.engine import Sessions
+from db.engine import Sessions, open_sessions
 from db.local_files import LocalFiles
 from db.outcomes import Task
 from dicom_node.web import access
@@ -61,6 +62,29 @@ def test_health_is_told_to_everybody(client: TestClient) -> None:
     answer = client.get("/healthz")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok"}
+
+
+def without_database(tmp_path: Path, clock: Clock) -> TestClient:
+    """A page whose database does not answer."""
+    url = f"postgresql+psycopg://node:secret@127.0.0.1:{unused_port()}/lesions"
+    return make_client(open_sessions(url), tmp_path, clock)
+
+
+def test_a_database_that_is_away_is_told_to_everybody_by_health(tmp_path: Path, clock: Clock) -> None:
+    answer = without_database(tmp_path, clock).get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "the database does not answer"}
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/metrics"])
+def test_without_the_database_every_page_says_so(tmp_path: Path, clock: Clock, address: str) -> None:
+    client = without_database(tmp_path, clock)
+    for accept in (HTML, {"Accept": "text/plain"}):
+        answer = client.get(address, headers={"Authorization": f"Bearer {TOKEN}", **accept})
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "10"
+        assert "The database does not answer." in answer.text and "secret" not in answer.text
+        assert ("<html" in answer.text) == (accept == HTML)
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/metrics", "/static/style.css", "/pictures/lesion/x.png", "/nothing"])

@@ -70,3 +70,19 @@ def test_an_error_of_ours_is_one_line_and_status_1() -> None:
         out, errors = process.stdout.read(), process.stderr.read()
         process.wait(20)
     assert (process.returncode, out, errors) == (1, "", "nothing to learn from (lesions=0)\n")
+
+
+def test_a_lost_database_has_a_status_of_its_own_and_tells_no_value() -> None:
+    process = child("""
+        from sqlalchemy.exc import OperationalError
+        def work(order):
+            raise OperationalError("SELECT :name", {"name": "Doe^John"}, ConnectionError("Doe^John"))
+        child.run(work)
+    """)
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    with process:
+        process.stdin.write("{}\n")
+        process.stdin.flush()
+        errors = process.stderr.read()
+        process.wait(20)
+    assert (process.returncode, errors) == (69, "the database did not answer: ConnectionError\n")
