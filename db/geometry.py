@@ -187,6 +187,8 @@ class Plane:
     spacing: PixelSpacing
 
     def __post_init__(self) -> None:
+        if not all(map(isfinite, (self.origin.x, self.origin.y, self.origin.z, *self.along_row, *self.along_column))):
+            raise GeometryError("image position and orientation must be finite numbers")
         for vector in (self.along_row, self.along_column):
             if not abs(sqrt(_dot(vector, vector)) - 1.0) < 1e-2:
                 raise GeometryError("image orientation is not made of unit vectors", vector=vector)

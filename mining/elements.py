@@ -35,8 +35,10 @@ UNREADABLE = (
     EOFError,
     BytesLengthException,
     OSError,
+    RecursionError,
 )
-"""What pydicom raises when the bytes of an element do not fit its VR; it converts them only now, on access."""
+"""What pydicom raises when the bytes of an element do not fit its VR, or when its items are nested deeper than Python
+can follow; it converts them only now, on access."""
 
 
 def value_of(ds: Dataset, keyword: str) -> Any:

@@ -72,7 +72,7 @@ def content_digest(ds: Dataset, content_sha256: str) -> str:
     try:
         for part in _pixels(ds) if any(keyword in ds for keyword in PIXEL_KEYWORDS) else _document(ds, outermost=True):
             digest.update(part)
-    except (_Incomparable, RecursionError, *UNREADABLE):
+    except (_Incomparable, *UNREADABLE):
         return content_sha256
     return digest.hexdigest()
 
