@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.contents import CONFLICT, CURRENT, RECEIVING
+from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED
 from db.models import Instance, Refusal, Study
 from db.upsert import insert_once
 
@@ -35,7 +35,8 @@ class Arrival:
 def add_instance(session: Session, arrival: Arrival, now: datetime) -> bool:
     """Record an arrival; a new content re-opens its study. Returns False if that very content was known.
 
-    A second content of a known instance stands as 'conflict' until its study settles and the two are compared.
+    A second content of a known instance stands as 'conflict' until its study settles and the two are compared. A known
+    one is the newest from now on; if another had superseded it, that re-opens the study too.
     Safe against the same arrival in another process: the database's unique keys decide.
     """
     insert_once(
@@ -72,7 +73,7 @@ def add_instance(session: Session, arrival: Arrival, now: datetime) -> bool:
         indexed=False,
     )
     study = Study.study_instance_uid == arrival.study_instance_uid
-    if new:
+    if new or _superseded_is_back(session, arrival, now):
         session.execute(
             update(Study).where(study).values(state=RECEIVING, received_last_at=now, expected_instances=None)
         )
@@ -80,7 +81,23 @@ def add_instance(session: Session, arrival: Arrival, now: datetime) -> bool:
         session.execute(update(Study).where(study, Study.state == RECEIVING).values(received_last_at=now))
     if arrival.analyse:
         session.execute(update(Study).where(study, Study.analyse.is_(False)).values(analyse=True))
+    if arrival.source_ae:  # what was imported first has no sender yet that could be asked
+        session.execute(update(Study).where(study, Study.source_ae == "").values(source_ae=arrival.source_ae))
     return new
+
+
+def _superseded_is_back(session: Session, arrival: Arrival, now: datetime) -> bool:
+    """Note that a known content came again; if it had been superseded, the next settling compares it anew."""
+    row = session.scalars(
+        select(Instance).where(
+            Instance.sop_instance_uid == arrival.sop_instance_uid, Instance.content_sha256 == arrival.content_sha256
+        )
+    ).one()
+    row.received_at = now
+    if row.state != SUPERSEDED:
+        return False
+    row.indexed = False
+    return True
 
 
 def has_content(session: Session, sop_instance_uid: str, content_sha256: str) -> bool:
