@@ -26,10 +26,18 @@ MAX_GRAPHICS = 5_000
 DUPLICATES = 50
 """So many drawings before it are looked through for the same one."""
 
-_NUMBER = r"(\d{1,4}(?:[.,]\d{1,6})?)"
+_NUMBER = r"(?<!\d)(?<!\d[.,])(?<!\s[.,])(?<!^[.,])(\d{1,4}(?:[.,]\d{1,6})?)"
+"""From its first digit: a part of `12345.6`, `1.234,5` or `.5` is another number."""
 _UNIT = r"(mm|cm)(?![a-z²³2-3^])"
 _TWO = re.compile(rf"{_NUMBER}\s*(mm|cm)?\s*[x×*]\s*{_NUMBER}\s*{_UNIT}", re.IGNORECASE)
 _ONE = re.compile(rf"{_NUMBER}\s*{_UNIT}", re.IGNORECASE)
+_NOT_OF_THE_LESION = re.compile(
+    r"\b(?:(?:slice|section)\s+(?:thickness|interval|spacing|gap|location|position)|schichtdicke"
+    r"|(?:table|couch)\s+(?:position|height)|d?fov|field\s+of\s+view)\b[\s:=]*"
+    r"[-+]?\d[\d.,]*(?:\s*(?:mm|cm)?\s*[x×*]\s*\d[\d.,]*)?",
+    re.IGNORECASE,
+)
+"""A number that the text ascribes to the image; its unit may stay, for without a number it states nothing."""
 _MM = {"mm": 1.0, "cm": 10.0}
 
 
@@ -49,8 +57,9 @@ class _Text:
 def stated_in_text(text: str) -> tuple[float, ...]:
     """The one or two lengths that a text states, in mm: `23.1 x 14.0 mm`, `2,3 cm`. Empty if it states none.
 
-    An area is no length; the decimal sign is a point or a comma.
+    An area is no length, and neither is the thickness of the slice; the decimal sign is a point or a comma.
     """
+    text = _NOT_OF_THE_LESION.sub("", text)
     two = _TWO.search(text)
     if two is not None:
         unit = two[4].lower()
