@@ -19,7 +19,7 @@ from dicom_node.phantom.settings import Visit
 GROWTH = (1.15, 1.6)
 """By how much a lesion's diameter grows until the follow-up."""
 
-LEAST_CONTRAST_HU = 25.0
+LEAST_CONTRAST_HU = 18.0
 """What most of a lesion's surroundings must differ by; else it is not painted, for nobody could find it."""
 
 _GAP_MM = 14.0
@@ -50,27 +50,29 @@ class LesionKind:
 
 
 KINDS = (
-    LesionKind("lung nodule", "lung", (Tissue.LUNG,), (6, 30), (15, 60), False, 1.05, 3.0, rough=0.07),
-    LesionKind("ground-glass nodule", "lung", (Tissue.LUNG,), (8, 26), (-600, -420), False, 1.05, 0.9, rough=0.07),
-    LesionKind("liver metastasis", "liver", (Tissue.LIVER,), (8, 45), (-75, -42), True, 0.85, 2.2, core_hu=-18),
-    LesionKind("hypervascular liver lesion", "liver", (Tissue.LIVER,), (8, 30), (42, 70), True, 0.85, 1.0,
+    LesionKind("lung nodule", "lung", (Tissue.LUNG,), (5, 30), (15, 60), False, 1.05, 3.0, rough=0.07),
+    LesionKind("ground-glass nodule", "lung", (Tissue.LUNG,), (7, 26), (-600, -420), False, 1.05, 0.9, rough=0.07),
+    LesionKind("liver metastasis", "liver", (Tissue.LIVER,), (6, 45), (-75, -20), True, 0.85, 2.2, core_hu=-18),
+    LesionKind("hypervascular liver lesion", "liver", (Tissue.LIVER,), (7, 30), (20, 70), True, 0.85, 1.0,
                phases=(Phase.ARTERIAL,)),
-    LesionKind("splenic lesion", "spleen", (Tissue.SPLEEN,), (8, 24), (-70, -42), True, 0.85, 0.7),
-    LesionKind("renal cyst", "kidney", (Tissue.KIDNEY,), (8, 36), (0, 14), False, 0.35, 1.2,
+    LesionKind("splenic lesion", "spleen", (Tissue.SPLEEN,), (7, 24), (-70, -22), True, 0.85, 0.7),
+    LesionKind("renal cyst", "kidney", (Tissue.KIDNEY,), (5, 36), (0, 14), False, 0.35, 1.2,
                roundness=(0.85, 1), rough=0.01),
-    LesionKind("renal mass", "kidney", (Tissue.KIDNEY,), (12, 45), (-80, -45), True, 0.6, 0.8, core_hu=-20),
-    LesionKind("mediastinal lymph node", "mediastinum", (Tissue.MEDIASTINUM,), (8, 28), (45, 95), False, 0.85, 2.0,
+    LesionKind("renal mass", "kidney", (Tissue.KIDNEY,), (10, 45), (-80, -30), True, 0.6, 0.8, core_hu=-20),
+    LesionKind("mediastinal lymph node", "mediastinum", (Tissue.MEDIASTINUM,), (6, 28), (45, 95), False, 0.85, 2.0,
                roundness=(0.55, 0.9)),
-    LesionKind("abdominal lymph node", "abdomen", (Tissue.VISCERAL_FAT,), (9, 32), (50, 100), False, 1.0, 1.6,
+    LesionKind("abdominal lymph node", "abdomen", (Tissue.VISCERAL_FAT,), (6, 32), (50, 100), False, 1.0, 1.6,
                roundness=(0.55, 0.9), z_mm=(-230, 30)),
     LesionKind("pelvic mass", "pelvis", (Tissue.VISCERAL_FAT,), (14, 45), (40, 90), False, 1.0, 2.2, core_hu=-28,
                z_mm=(-460, -230)),
-    LesionKind("sclerotic bone lesion", "bone", (Tissue.MARROW,), (6, 24), (330, 560), True, 0.75, 1.0),
-    LesionKind("lytic bone lesion", "bone", (Tissue.MARROW,), (8, 28), (25, 70), False, 0.75, 1.0),
-    LesionKind("muscle metastasis", "muscle", (Tissue.MUSCLE,), (9, 30), (45, 75), True, 0.7, 1.0, core_hu=-25),
-    LesionKind("subcutaneous nodule", "subcutaneous fat", (Tissue.SUBCUTANEOUS,), (7, 22), (25, 80), False, 0.85, 0.8),
+    LesionKind("sclerotic bone lesion", "bone", (Tissue.MARROW,), (5, 24), (330, 560), True, 0.75, 1.0),
+    LesionKind("lytic bone lesion", "bone", (Tissue.MARROW,), (6, 28), (25, 70), False, 0.75, 1.0),
+    LesionKind("muscle metastasis", "muscle", (Tissue.MUSCLE,), (8, 30), (22, 75), True, 0.7, 1.0, core_hu=-25),
+    LesionKind("subcutaneous nodule", "subcutaneous fat", (Tissue.SUBCUTANEOUS,), (5, 22), (25, 80), False, 0.85, 0.8),
 )  # fmt: skip
-"""Contrast to the surroundings: about 850 HU in lung, 140 in fat, 150 or more in bone, 40 to 80 in solid organs."""
+"""Contrast to the surroundings: about 850 HU in lung, 140 in fat, 150 or more in bone, 20 to 80 in solid organs.
+
+From 5 mm and 20 HU on, where the faintest and smallest are hard to see in the noise, for a reader too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -192,7 +192,8 @@ def test_a_run_of_studies_has_many_kinds_visible_lesions_and_the_share_of_marks_
     assert len({study.images[0].BodyPartExamined for study in studies}) == 4
     assert 0.35 < np.mean([lesion.marked for lesion in lesions]) < 0.55
     assert np.mean([any(lesion.marked for lesion in study.lesions) for study in studies]) > 0.8
-    assert min(lesion.long_axis_mm for lesion in lesions) >= 5
+    assert 4 < min(lesion.long_axis_mm for lesion in lesions) < 6  # drawn from 5 mm; tipped and in pixels a little less
     assert max(lesion.long_axis_mm for lesion in lesions) < 60
-    assert np.mean([abs(lesion.contrast_hu) >= 40 for lesion in lesions if lesion.long_axis_mm >= 10]) > 0.9
+    assert 0.1 < np.mean([lesion.long_axis_mm < 8 for lesion in lesions]) < 0.3
+    assert 0.03 < np.mean([abs(lesion.contrast_hu) < 40 for lesion in lesions]) < 0.25
     assert {study.dialect.name for study in studies if study.dialect} == {"OHIF", "AXES", "REGION", "GSPS"}
