@@ -35,6 +35,7 @@ from dicom_node.phantom.study import PhantomStudy, make_study
 from mining.body import lite0_weights
 from mining.harvest import reader_for
 from mining.known_images import KnownImage
+from mining.plane_stack import PlaneStack
 from mining.volume import Volume, load_volume
 
 UNSEEN_SEED = 1_000_000
@@ -75,12 +76,13 @@ class ImagesOf:
             image: KnownImage(rows, columns, plane.spacing, plane)
             for image, plane in zip(volume.images, volume.planes, strict=True)
         }
+        self._stack = PlaneStack(tuple(zip(volume.images, volume.planes, strict=True)))
 
     def find(self, image: ImageReference) -> KnownImage | None:
         return self._known.get(image)
 
-    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
-        return tuple(self._known)
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
+        return self._stack
 
 
 def case_of(seed: int, index: int) -> Case:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from db.geometry import PixelSpacing, Plane
 from db.measurement import ImageReference
+from mining.plane_stack import PlaneStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class KnownImages(Protocol):
         """One frame; None if it has not arrived."""
         ...
 
-    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
-        """All frames that lie in one frame of reference; empty if there are none."""
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
+        """All frames with a plane that lie in one frame of reference; empty if there are none."""
         ...
 
 
@@ -38,8 +38,8 @@ class NoImages:
     def find(self, image: ImageReference) -> KnownImage | None:
         return None
 
-    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
-        return ()
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
+        return PlaneStack()
 
 
 NO_IMAGES = NoImages()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from db.geometry import PixelSpacing, Plane, PointMm, PointPx
+import numpy as np
+
+from db.geometry import PixelSpacing, PointPx
 from db.measurement import ImageReference
 from mining.content_tree import ContentItem, ContentTree
 from mining.drawings import Shape, Unusable, shape_of
 from mining.elements import items_of, numbers_of, text_of
 from mining.known_images import KnownImages
+from mining.plane_stack import SAME_MM, PlaneStack
 from mining.sr_concepts import ANGLES
 from mining.sr_context import role_of_number, unit_of_number
 
@@ -22,9 +24,6 @@ WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 MAX_POINTS = 100_000
 """The longest contour seen has a few thousand."""
-
-MAX_OFF_PLANE_MM = 0.5
-"""How far from an image's plane a SCOORD3D point may lie and still be drawn on that image."""
 
 
 @dataclass(slots=True)
@@ -124,30 +123,25 @@ def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tu
         return triples
     if text_of(item.dataset, "GraphicType").upper() in ("POINT", "MULTIPOINT"):
         return Unusable("no_extent", "a point has no extent")
-    points = [PointMm(*triple) for triple in triples]
-    named = [reference for holder in (item, *item.ancestors()) for reference in image_references(holder)]
-    uid = text_of(item.dataset, "ReferencedFrameOfReferenceUID")
-    candidates = list(dict.fromkeys((*named, *images.in_frame_of_reference(uid))))
-    known_planes = 0
-    best: tuple[float, ImageReference, tuple[PointPx, ...]] | None = None
-    for reference in candidates:
-        known = images.find(reference)
-        if known is None or known.plane is None:
-            continue
-        known_planes += 1
-        feet, distance = _project(points, known.plane)
-        if distance <= MAX_OFF_PLANE_MM and (best is None or distance < best[0] - 1e-6):
-            best = (distance, reference, feet)
-    if best is not None:
-        return best[1], best[2]
+    points = np.array(triples)  # (P, 3)
+    stack = images.in_frame_of_reference(text_of(item.dataset, "ReferencedFrameOfReferenceUID"))
+    named = _named_planes(item, images)
+    held = [held for held in (named.holding(points), stack.holding(points)) if held is not None]
+    if held:
+        nearest = min(one.off_mm for one in held)
+        best = next(one for one in held if one.off_mm <= nearest + SAME_MM)
+        return best.frame, best.points
+    known_planes = len({*named.frames, *stack.frames})
     if not known_planes:
         return Unusable("no_plane", "no image of that frame of reference has arrived, so millimetres cannot be placed")
     return Unusable("off_plane", f"the points lie on none of the {known_planes} known image planes")
 
 
-def _project(points: Sequence[PointMm], plane: Plane) -> tuple[tuple[PointPx, ...], float]:
-    feet = [plane.to_px(point) for point in points]
-    return tuple(foot for foot, _ in feet), max(abs(distance) for _, distance in feet)
+def _named_planes(item: ContentItem, images: KnownImages) -> PlaneStack:
+    """The planes of the images that a drawing, or an item above it, names; the nearest item's first."""
+    named = dict.fromkeys(reference for holder in (item, *item.ancestors()) for reference in image_references(holder))
+    known = [(reference, images.find(reference)) for reference in named]
+    return PlaneStack([(frame, image.plane) for frame, image in known if image is not None and image.plane is not None])
 
 
 def _tuples(item: ContentItem, size: int) -> list[tuple[float, ...]] | Unusable:

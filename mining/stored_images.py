@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.errors import GeometryError
-from db.geometry import PixelSpacing
+from db.geometry import PixelSpacing, Plane
+from db.indexing import planes_of
 from db.measurement import ImageReference
 from db.models import Image, Series
-from db.studies import plane_of
 from mining.known_images import KnownImage
+from mining.plane_stack import PlaneStack
 
 
 class StoredImages:
@@ -21,31 +20,45 @@ class StoredImages:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._found: dict[ImageReference, KnownImage | None] = {}
-        self._frames: dict[str, list[ImageReference]] = {}
+        self._stacks: dict[str, PlaneStack] = {}
+        self._planes: dict[str, list[Plane]] = {}
 
     def find(self, image: ImageReference) -> KnownImage | None:
         if image not in self._found:
             self._found[image] = self._load(image)
         return self._found[image]
 
-    def in_frame_of_reference(self, frame_of_reference_uid: str) -> Sequence[ImageReference]:
-        if frame_of_reference_uid not in self._frames:
-            rows = self._session.execute(
-                select(Image.sop_instance_uid, Image.frames)
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
+        if frame_of_reference_uid not in self._stacks:
+            rows = self._session.scalars(
+                select(Image)
                 .join(Series, Series.series_instance_uid == Image.series_instance_uid)
                 .where(Series.frame_of_reference_uid == frame_of_reference_uid, Series.frame_of_reference_uid != "")
                 .order_by(Image.series_instance_uid, Image.instance_number, Image.sop_instance_uid)
             )
-            self._frames[frame_of_reference_uid] = [
-                ImageReference(uid, frame) for uid, frames in rows for frame in range(1, frames + 1)
-            ]
-        return self._frames[frame_of_reference_uid]
+            self._stacks[frame_of_reference_uid] = PlaneStack(
+                [
+                    (ImageReference(row.sop_instance_uid, frame), plane)
+                    for row in rows
+                    for frame in range(1, row.frames + 1)
+                    if (plane := self._plane(row, frame)) is not None
+                ]
+            )
+        return self._stacks[frame_of_reference_uid]
 
     def _load(self, image: ImageReference) -> KnownImage | None:
         row = self._session.get(Image, image.sop_instance_uid)
         if row is None or not 1 <= image.frame_number <= row.frames:
             return None
-        return KnownImage(row.rows, row.columns, _spacing(row), plane_of(self._session, image))
+        return KnownImage(row.rows, row.columns, _spacing(row), self._plane(row, image.frame_number))
+
+    def _plane(self, row: Image, frame_number: int) -> Plane | None:
+        if row.sop_instance_uid not in self._planes:
+            self._planes[row.sop_instance_uid] = planes_of(row)
+        planes = self._planes[row.sop_instance_uid]
+        if len(planes) == 1:  # all frames share it
+            return planes[0]
+        return planes[frame_number - 1] if frame_number <= len(planes) else None
 
 
 def _spacing(row: Image) -> PixelSpacing | None:

@@ -29,6 +29,7 @@ from builders import (
     num,
     rectangle,
     scoord,
+    scoord3d,
     sr,
     text,
     tid1500,
@@ -40,9 +41,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
-from db.geometry import Axis, PixelSpacing, PointPx
+from db.geometry import Axis, PixelSpacing, Plane, PointMm, PointPx
 from db.measurement import ImageReference, Measurement, Rejected
 from mining.known_images import KnownImage, NoImages
+from mining.plane_stack import PlaneStack
 from mining.sr import read_sr
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -315,3 +317,31 @@ def test_a_graphic_of_a_presentation_state_is_no_content_item() -> None:
     ds.ContentSequence = [graphic("POLYLINE", LONG)]
     found, rejected = read(ds)
     assert not found and [code for _, code in rejected] == ["no_image_reference"]
+
+
+class Counting(NoImages):
+    """Thirty slices of one frame of reference, which count how often they are asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        spacing = PixelSpacing(2.0, 0.5)
+        self._planes = [Plane(PointMm(-16.0, -48.0, 3.0 * n), (1, 0, 0), (0, 1, 0), spacing) for n in range(30)]
+        self._stack = PlaneStack([(ImageReference(f"{IMAGE}.{n}"), plane) for n, plane in enumerate(self._planes)])
+
+    def find(self, image: ImageReference) -> KnownImage | None:
+        self.asked += 1
+        plane = self._planes[int(image.sop_instance_uid.removeprefix(f"{IMAGE}."))]
+        return KnownImage(48, 64, plane.spacing, plane)
+
+    def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
+        return self._stack if frame_of_reference_uid == "1.7" else PlaneStack()
+
+
+def test_drawings_in_millimetres_ask_for_their_own_slice_alone() -> None:
+    """Each of many contours against each slice of a large study would be minutes of a harvest."""
+    ends = [[(0.0, 4.0 + n / 10, 3.0 * (n % 30)), (9.0, 4.0, 3.0 * (n % 30))] for n in range(60)]
+    drawn = [group(num(LONG_AXIS, 9.0, "mm", scoord3d("POLYLINE", line, frame_of_reference="1.7"))) for line in ends]
+    images = Counting()
+    found = [m for m in read_sr(tid1500(*drawn), images) if isinstance(m, Measurement)]
+    assert [m.image.sop_instance_uid for m in found] == [f"{IMAGE}.{n % 30}" for n in range(60)]
+    assert images.asked == 60
