@@ -130,6 +130,7 @@ def _check_before_start(config: Config) -> None:
 
 def _run_role(role: str, config: Config, stop: threading.Event) -> None:
     logs.read_without_complaint()
+    logs.catch_the_last_errors()
     if role == "receive":
         from dicom_node.receive import receive
 

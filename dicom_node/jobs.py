@@ -8,6 +8,7 @@ step may run twice. A step that fails ends its job; the sweep sees that and deci
 from __future__ import annotations
 
 import fcntl
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from typing import IO
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSConfiguredInstance, DBOSPortableJSONSerializer, EnqueueOptions
 from sqlalchemy import make_url
 
+from db.engine import driver_error
 from db.errors import NodeError
+
+log = logging.getLogger(__name__)
 
 Step = Callable[[str], str]
 """From a job's subject (a UID, a row's number) to one line on what was done."""
@@ -56,6 +60,10 @@ class ExecutorBusy(NodeError):
     """A worker with this name is running already; stop it first, or give this one another name."""
 
 
+class StepBroke(NodeError):
+    """A step ended by an error that is not ours."""
+
+
 WAYS = "ways"
 
 
@@ -69,7 +77,23 @@ class _Ways(DBOSConfiguredInstance):
 
     @DBOS.workflow()
     def follow(self, way: str, subject: str) -> list[str]:
-        return [DBOS.run_step({"name": name}, step, subject) for name, step in self.ways[way].steps]
+        steps = self.ways[way].steps
+        return [DBOS.run_step({"name": name}, _without_foreign_text(step), subject) for name, step in steps]
+
+
+def _without_foreign_text(step: Step) -> Step:
+    """The engine keeps the text of every error that reaches it, and prints it; a foreign one may quote a patient."""
+
+    def run(subject: str) -> str:
+        try:
+            return step(subject)
+        except NodeError:
+            raise
+        except Exception as error:  # every class of it: whichever it is, its text must not get through
+            log.exception("a step broke")
+            raise StepBroke(f"{driver_error(error)} (unexpected; the worker's log has the traceback)") from None
+
+    return run
 
 
 class Jobs:
@@ -85,6 +109,8 @@ class Jobs:
         self._lock = self._take_name(data_dir / "locks" / f"{executor_id}.lock")
         self._engine_url = _engine_url(database_url, data_dir)
         _Ways(self._ways)
+        # With a handler here the engine adds none of its own, and what it says goes the way of all logs.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=_engine_config(self._engine_url, executor_id))
 
     def _take_name(self, path: Path) -> IO[str]:
@@ -190,7 +216,7 @@ def _explain(error: Exception) -> str:
     name = getattr(error, "name", type(error).__name__)
     ours = {cls.__name__ for cls in _families(NodeError)}
     text = getattr(error, "message", str(error))
-    return str(text) if name in ours else f"{name} (unexpected; the worker's log has the traceback)"
+    return str(text) if name in ours else f"{name} of the engine of jobs"
 
 
 def _families(cls: type[Exception]) -> list[type[Exception]]:

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 
+FRAME = re.compile(r'  File "[^"]+", line \d+, in [\w<>]+')
+ERROR_CLASS = re.compile(r"((?:\w+\.)*\w+(?:Error|Exception|Interrupt|Exit))(?::|$)")
+SILENT = "it ended without a message"
+
 
 class ChildFailed(NodeError):
     """A process of its own ended with an error."""
@@ -50,8 +54,9 @@ def device_of_its_own(data_dir: Path, device: str) -> Iterator[None]:
 def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = None) -> dict[str, Any]:
     """The outcome of `python -m module` given the order.
 
-    The order goes through stdin, so that no password shows in a process list. The child's last line on stderr is the
-    message of the ChildFailed that a failure raises; ChildWithoutDatabase where the database was to blame.
+    The order goes through stdin, so that no password shows in a process list. What the child says of its failure is the
+    message of the ChildFailed that this raises; ChildWithoutDatabase where the database was to blame. Of a traceback on
+    its stderr only frames and classes are told, of the rest nothing: the text of a foreign error may be anything.
     """
     # A file, for a pipe that nobody reads would fill and stop the child.
     errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (closed with the process, below)
@@ -65,7 +70,7 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
         env={"OMP_WAIT_POLICY": "passive", **os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdin and process.stdout  # noqa: S101  (PIPE was asked for)
-    outcome: dict[str, Any] | None = None
+    outcome, message = None, ""
     with errors, process:
         try:
             process.stdin.write(json.dumps(order, default=str) + "\n")
@@ -74,29 +79,32 @@ def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = Non
                 event = _parse(line)
                 if "outcome" in event:
                     outcome = event["outcome"]
+                elif "error" in event:
+                    message = str(event["error"])
                 elif event and on_event is not None:
                     on_event(event)
         finally:
             process.stdin.close()  # the child ends with us
         if process.wait() or outcome is None:
-            said = _tail(errors)
-            log.error("child %s ended with status %d: %s", module, process.returncode, "\n".join(said[-40:]))
-            failure = ChildWithoutDatabase if process.returncode == WITHOUT_DATABASE else ChildFailed
-            raise failure(_message(said), module=module, status=process.returncode)
+            raise _failure(module, process.returncode, message, errors)
     return outcome
 
 
-def _tail(errors: IO[str]) -> list[str]:
+def _failure(module: str, status: int, message: str, errors: IO[str]) -> ChildFailed:
     errors.seek(0)
-    return errors.read()[-10_000:].strip().splitlines()
+    frames, name = _without_text(errors.read()[-100_000:].splitlines())
+    message = message or (f"{name} (unexpected; the worker's log has the traceback)" if name else SILENT)
+    log.error("child %s ended with status %d: %s", module, status, "\n".join([*frames, message]))
+    kind = ChildWithoutDatabase if status == WITHOUT_DATABASE else ChildFailed
+    return kind(message, module=module, status=status)
 
 
-def _message(said: list[str]) -> str:
-    """Pure: the child's own line; of a traceback only the error's name, for its text may be anything."""
+def _without_text(said: list[str]) -> tuple[list[str], str]:
+    """Pure: the frames of the tracebacks among a child's lines on stderr, and the class of the last error or ''."""
     if not any(line.startswith("Traceback ") for line in said):
-        return said[-1] if said else "it ended without a message"
-    names = [match[1] for line in said if (match := re.match(r"([A-Za-z_][\w.]*)(?::|$)", line))]
-    return f"{names[-1] if names else 'an error'} (unexpected; the worker's log has the traceback)"
+        return [], ""
+    names = [match[1] for line in said if (match := ERROR_CLASS.match(line))]
+    return [line for line in said if FRAME.fullmatch(line)], names[-1] if names else "an error"
 
 
 def _parse(line: str) -> Event:

@@ -2,13 +2,13 @@
 
 The parent (the worker or a command line) writes one line of JSON to stdin and keeps the pipe open for as long as it
 lives: its end of file means that the parent is gone, however it died, and the child must not go on by itself. Every
-event is one line of JSON on stdout; a failure is one line on stderr and exit status 1.
+event is one line of JSON on stdout; a failure is such an event, too, and exit status 1. Nobody reads the words on
+stderr: a library may quote a patient there.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 import threading
@@ -68,16 +68,15 @@ def _say(event: dict[str, Any]) -> None:
 
 
 def run(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """The whole life of a child: order in, outcome out; a NodeError becomes its one line and exit status 1.
+    """The whole life of a child: order in, outcome out; a NodeError becomes an event and exit status 1.
 
     A lost database has a status of its own, for the order was not to blame.
     """
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values, a patient's too
     try:
         finish(work(read_order()))
     except NodeError as error:
-        sys.stderr.write(f"{error}\n")
+        _say({"error": str(error)})
         sys.exit(1)
     except NO_DATABASE as error:
-        sys.stderr.write(f"the database did not answer: {driver_error(error)}\n")
+        _say({"error": f"the database did not answer: {driver_error(error)}"})
         sys.exit(WITHOUT_DATABASE)

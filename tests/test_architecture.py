@@ -13,7 +13,7 @@ ORDER = ("db", "mining", "detector", "dicom_node")
 FILES = [path for package in ORDER for path in sorted((ROOT / package).rglob("*.py"))]
 TORCH_IN_MINING = {"mining/body.py", "mining/features.py"}
 REPORT_MAY_IMPORT = {"db", "numpy", "pydicom", "highdicom"}
-THE_ONE_BROAD_EXCEPT = "mining/harvest.py"
+THE_BROAD_EXCEPTS = ["mining/harvest.py", "dicom_node/jobs.py"]
 MOST_LINES = 400
 
 
@@ -111,7 +111,7 @@ def test_a_file_is_one_noun_or_one_step(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
-def test_there_is_one_broad_except() -> None:
+def test_there_are_two_broad_excepts() -> None:
     broad = []
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -121,7 +121,7 @@ def test_there_is_one_broad_except() -> None:
                     k is None or (isinstance(k, ast.Name) and k.id in ("Exception", "BaseException")) for k in kinds
                 ):
                     broad.append(name_of(path))
-    assert broad == [THE_ONE_BROAD_EXCEPT]
+    assert broad == THE_BROAD_EXCEPTS
 
 
 def test_no_grab_bag_modules() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from db.engine import utc_now
 from db.errors import StorageFull
+from dicom_node import logs
 from dicom_node.jobs import Jobs, Way
 
 FOLDER = Path(sys.argv[1])
@@ -65,4 +66,5 @@ def main(executor: str, command: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    logs.configure(as_json=True)
     print(json.dumps(main(sys.argv[2], sys.argv[3])))

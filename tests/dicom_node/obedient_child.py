@@ -26,6 +26,11 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
             raise ContentError("the series has no geometry", series="1.2.3")
         case "break":
             raise ValueError("Doe^John")
+        case "break at length":
+            raise ValueError("no date:\nDoe^John\nDoe: 1950\n  File of Doe\n" + "-" * 20_000)
+        case "mutter and leave":
+            sys.stderr.write("the value Doe^John is no date\n")
+            sys.exit(1)
         case "lose the database":
             raise OperationalError("SELECT 1", {}, ConnectionError())
         case "wait":

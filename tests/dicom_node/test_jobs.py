@@ -16,9 +16,13 @@ PROGRAM = Path(__file__).with_name("job_process.py")
 
 def engine(folder: Path, command: str, executor: str = "here-work") -> Any:
     """What a process with the engine prints; its exit status if that is not 0."""
-    arguments = [sys.executable, PROGRAM, folder, executor, command]
-    ended = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    ended = run(folder, command, executor)
     return ended.returncode if ended.returncode else json.loads(ended.stdout.splitlines()[-1])
+
+
+def run(folder: Path, command: str, executor: str = "here-work") -> "subprocess.CompletedProcess[str]":
+    arguments = [sys.executable, PROGRAM, folder, executor, command]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
 
 
 def steps(folder: Path) -> str:
@@ -56,6 +60,15 @@ def test_an_error_is_told_by_its_message_if_it_is_ours_and_else_by_its_name(tmp_
     assert later["foreign"] == foreign
     assert later["ours"]["error"].startswith("There is not enough free space to store what arrived.")
     assert "unknown" not in later
+
+
+def test_the_text_of_a_foreign_error_is_neither_kept_nor_printed(tmp_path: Path) -> None:
+    said = run(tmp_path, "fail").stderr
+    lines = [json.loads(line) for line in said.splitlines()]  # what the engine says, too, is JSON as was asked for
+    assert any("in fail\nValueError" in line.get("traceback", "") for line in lines)
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("jobs.sqlite*"))
+    assert b"ValueError (unexpected" in kept
+    assert b"Doe" not in kept and "Doe" not in said
 
 
 def test_jobs_that_ended_well_are_forgotten_after_a_week(tmp_path: Path) -> None:

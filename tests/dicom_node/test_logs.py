@@ -2,7 +2,11 @@
 
 import json
 import logging
+import re
 import signal
+import subprocess
+import sys
+import textwrap
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +24,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from db.engine import Sessions
+from db.errors import ContentError
 from db.models import Patient
 from dicom_node import logs
 from dicom_node.settle import settle_study
@@ -90,18 +95,90 @@ def test_storing_and_settling_bad_values_logs_none_of_them(
 def test_what_libraries_warn_of_stays_out_and_a_bug_in_a_handler_does_not(log_of_a_role: StringIO) -> None:
     for name in ("pydicom", "py.warnings", "pynetdicom.dimse"):
         logging.getLogger(name).error("Zacharias")
-    logging.getLogger("pynetdicom.service_class").error("Traceback of ours")
+    assert log_of_a_role.getvalue() == ""
+    try:
+        int("Zacharias")
+    except ValueError as bug:
+        logging.getLogger("pynetdicom.service_class").exception(bug)  # so pynetdicom tells it
     said = log_of_a_role.getvalue()
     assert "Zacharias" not in said
-    assert "Traceback of ours" in said
+    assert said.endswith("in test_what_libraries_warn_of_stays_out_and_a_bug_in_a_handler_does_not\nValueError\n")
 
 
-def test_a_database_error_shows_the_statement_and_none_of_its_values(any_sessions: Sessions) -> None:
+def test_pydicom_stays_unheard_when_it_is_imported_after_the_logs_are_set_up() -> None:
+    said = ended("""
+        from dicom_node import logs
+        logs.configure()
+        import sys
+        assert "pydicom" not in sys.modules
+        from pydicom.charset import decode_bytes
+        decode_bytes(b"x", ["DOE^JANE X"], set())
+        import logging
+        logging.getLogger("dicom_node.work").info("worked")
+    """)
+    assert "DOE" not in said
+    assert said.endswith("INFO dicom_node.work: worked\n")
+
+
+def test_the_error_that_ends_a_process_or_a_thread_is_told_without_its_text() -> None:
+    said = ended("""
+        import threading
+        from dicom_node import logs
+        def read(name):
+            raise ValueError(name)
+        logs.configure()
+        logs.catch_the_last_errors()
+        thread = threading.Thread(target=read, args=("Doe^John",))
+        thread.start()
+        thread.join()
+        read("Doe^John")
+    """)
+    assert "Doe" not in said
+    assert "a thread ends by an error" in said and "this process ends by an error" in said
+    assert said.count(", in read\nValueError\n") == 2
+
+
+def ended(program: str) -> str:
+    """What a process leaves on stderr."""
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60).stderr
+
+
+def test_of_a_database_error_the_class_is_told_and_no_value_of_the_row(
+    any_sessions: Sessions, log_of_a_role: StringIO
+) -> None:
     row = {"patient_id": "SECRETID", "issuer_of_patient_id": "", "split": "no split"}
     with pytest.raises(IntegrityError) as caught, any_sessions.begin() as session:
         session.execute(insert(Patient).values(row))
-    assert "INSERT INTO patient" in str(caught.value)
-    assert "SECRETID" not in str(caught.value).split("DETAIL")[0]
+    logging.getLogger("dicom_node.store").error("cannot write", exc_info=caught.value)
+    said = log_of_a_role.getvalue()
+    assert "SECRETID" not in said and "INSERT" not in said
+    assert "test_logs.py" in said
+    assert re.search(r"CheckViolation 23514|IntegrityError SQLITE_CONSTRAINT_CHECK", said)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_frames_and_classes_of_a_foreign_error_are_told_and_our_own_words(as_json: bool) -> None:
+    def read() -> None:
+        try:
+            int("Zacharias")
+        except ValueError as error:
+            raise ContentError("no number", series="1.2.3") from error
+
+    with pytest.raises(ContentError) as caught:
+        read()
+    record = logging.LogRecord("db.x", logging.ERROR, __file__, 1, "failed", None, (None, caught.value, None))
+    record.exc_text = "as another handler keeps it: Zacharias"
+    formatter = logs._JsonLines() if as_json else logs._Lines()
+    said = formatter.format(record)
+    assert "Zacharias" not in said
+    assert "in read" in said
+    assert said.index("ValueError") < said.index("ContentError: no number (series=1.2.3)")
+
+
+def test_of_a_library_only_the_place_is_told_where_it_spoke(log_of_a_role: StringIO) -> None:
+    logging.getLogger("uvicorn.error").error("Exception in %s", "Zacharias")
+    assert re.fullmatch(r".* ERROR uvicorn.error: said something at test_logs.py:\d+\n", log_of_a_role.getvalue())
 
 
 def test_json_lines_hold_level_logger_and_message() -> None:

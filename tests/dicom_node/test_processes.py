@@ -66,11 +66,23 @@ def test_a_child_that_lost_the_database_is_told_from_one_that_failed() -> None:
     assert failed.value.message == "the database did not answer: ConnectionError"
 
 
-def test_the_text_of_a_foreign_error_gets_into_no_message() -> None:
+@pytest.mark.parametrize("do", ["break", "break at length"])
+def test_of_a_foreign_error_class_and_frames_are_told_and_its_text_nowhere(
+    do: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ChildFailed) as failed:
-        run("break")
+        run(do)
     assert failed.value.message == "ValueError (unexpected; the worker's log has the traceback)"
     assert "Doe" not in str(failed.value)
+    assert "obedient_child.py" in caplog.text and "in work" in caplog.text
+    assert "Doe" not in caplog.text
+
+
+def test_what_a_library_says_before_a_failure_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ChildFailed, match="ended without a message"):
+        run("mutter and leave")
+    assert "obedient_child" in caplog.text
+    assert "Doe" not in caplog.text
 
 
 def test_a_child_that_vanishes_has_failed() -> None:

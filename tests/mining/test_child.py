@@ -56,7 +56,7 @@ def test_a_child_whose_parent_is_gone_ends_at_once_with_the_status_that_says_try
         assert process.wait(20) == PARENT_GONE
 
 
-def test_an_error_of_ours_is_one_line_and_status_1() -> None:
+def test_an_error_of_ours_is_one_event_and_status_1() -> None:
     process = child("""
         from db.errors import TrainingError
         def work(order):
@@ -69,7 +69,7 @@ def test_an_error_of_ours_is_one_line_and_status_1() -> None:
         process.stdin.flush()  # and the pipe stays open: its end would be the parent's death
         out, errors = process.stdout.read(), process.stderr.read()
         process.wait(20)
-    assert (process.returncode, out, errors) == (1, "", "nothing to learn from (lesions=0)\n")
+    assert (process.returncode, json.loads(out), errors) == (1, {"error": "nothing to learn from (lesions=0)"}, "")
 
 
 def test_a_lost_database_has_a_status_of_its_own_and_tells_no_value() -> None:
@@ -83,6 +83,7 @@ def test_a_lost_database_has_a_status_of_its_own_and_tells_no_value() -> None:
     with process:
         process.stdin.write("{}\n")
         process.stdin.flush()
-        errors = process.stderr.read()
+        out, errors = process.stdout.read(), process.stderr.read()
         process.wait(20)
-    assert (process.returncode, errors) == (69, "the database did not answer: ConnectionError\n")
+    told = {"error": "the database did not answer: ConnectionError"}
+    assert (process.returncode, json.loads(out), errors) == (69, told, "")
