@@ -19,6 +19,7 @@ from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context
 
 UTF_8 = "ISO_IR 192"
 _ZONE_DIGITS = 5  # &ZZXX
+_FARTHEST_ZONE = timedelta(hours=14)  # PS3.3 C.12.1.1.8: -1200 to +1400
 
 PATIENT = (  # PS3.3 C.7.1.1, C.7.1.3
     "PatientName",
@@ -161,7 +162,7 @@ def header_sha256(source: Dataset) -> str:
 
 
 def local_time(source: Dataset, moment: datetime) -> datetime:
-    """The moment in the zone of the source (PS3.3 C.12.1.1.8), or unchanged where the source does not tell it.
+    """The moment in the zone of the source (PS3.3 C.12.1.1.8), or unchanged where the source tells none that can be.
 
     Timezone Offset From UTC rules every date and time of an object, the copied study time too.
     """
@@ -169,6 +170,8 @@ def local_time(source: Dataset, moment: datetime) -> datetime:
     if len(offset) != _ZONE_DIGITS or offset[0] not in "+-" or not offset[1:].isdigit():
         return moment
     ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[3:]))
+    if ahead > _FARTHEST_ZONE:
+        return moment
     return moment.astimezone(timezone(ahead if offset[0] == "+" else -ahead))
 
 

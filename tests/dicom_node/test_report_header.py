@@ -138,8 +138,12 @@ def test_the_source_stays_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "hour"), [("+0530", 14), ("-0300", 6), ("", 9), (None, 9), ("junk!", 9), ("+05300", 9)]
-)
+    ("offset", "hour"),
+    [
+        ("+0530", 14), ("-0300", 6), ("+1400", 23), ("", 9), (None, 9), ("junk!", 9), ("+05300", 9), ("+9999", 9),
+        ("+1401", 9), ("-2400", 9),
+    ],
+)  # fmt: skip
 def test_times_are_written_in_the_zone_of_the_source(offset: str | None, hour: int) -> None:
     moment = datetime(2026, 11, 24, 9, 8, 7, tzinfo=UTC)
     header = source()
