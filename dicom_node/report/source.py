@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydicom import Dataset
@@ -11,12 +12,9 @@ from db.geometry import PixelSpacing, Plane, PointMm
 from db.measurement import ImageReference
 from dicom_node.report.context import Context
 
+_NAMED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")
 _NEEDED = (
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "Modality",
+    *_NAMED,
     "FrameOfReferenceUID",
     "Rows",
     "Columns",
@@ -75,16 +73,24 @@ class SourceImages:
 
 def source_images(context: Context) -> SourceImages:
     """Raises GeometryError where an image lacks what a result must say of it, ContentError for multi-frame images."""
-    headers = tuple(_bare(image) for image in context.images)
+    headers = tuple(_bare(image, _NEEDED) for image in context.images)
     sizes = {(int(header.Rows), int(header.Columns)) for header in headers}
     if len(sizes) != 1:
         raise GeometryError("the images of one series differ in size", sizes=len(sizes))
     return SourceImages(headers, {str(header.SOPInstanceUID): index for index, header in enumerate(headers)})
 
 
-def _bare(image: Dataset) -> Dataset:
+def references(context: Context) -> tuple[Dataset, ...]:
+    """Bare copies of the headers for a document that draws nothing: of their geometry what they have.
+
+    Raises GeometryError where an image does not say what it is.
+    """
+    return tuple(_bare(image, _NAMED) for image in context.images)
+
+
+def _bare(image: Dataset, needed: Sequence[str]) -> Dataset:
     uid = image.get("SOPInstanceUID", "")
-    for keyword in _NEEDED:
+    for keyword in needed:
         if image.get(keyword) in (None, ""):
             raise GeometryError("a source image lacks an attribute", sop_instance_uid=uid, keyword=keyword)
     if int(image.get("NumberOfFrames") or 1) != 1:

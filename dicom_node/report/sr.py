@@ -26,7 +26,7 @@ from dicom_node.report.concepts import codes_of, concept
 from dicom_node.report.context import RESEARCH_ONLY, Context
 from dicom_node.report.header import UTF_8, finish
 from dicom_node.report.library import image_library
-from dicom_node.report.source import SourceImages, plane_of, source_images
+from dicom_node.report.source import plane_of, references, source_images
 
 SOP_CLASS_UID = str(Comprehensive3DSRStorage)
 
@@ -57,8 +57,8 @@ def measurement_report(detections: Sequence[Detection], context: Context) -> Dat
     """The report of the lesions, in the order given; of nothing found if there is none.
 
     UNVERIFIED. Evidence: all analysed images, and the segmentation if there is one. Boxes are clipped to the image.
-    Raises ContentError if a detection lies outside the sources, GeometryError if a source has no usable geometry.
-    Source: PS3.16 TID 1500, 1501, 1600, 4019; PS3.3 A.35.13.
+    Raises ContentError if a detection lies outside the sources, GeometryError if one is drawn in a source without
+    usable geometry. Source: PS3.16 TID 1500, 1501, 1600, 4019; PS3.3 A.35.13.
     """
     if not detections:
         return _without_lesions(context, NOTHING_FOUND, NO_FINDING)
@@ -69,9 +69,8 @@ def measurement_report(detections: Sequence[Detection], context: Context) -> Dat
         groups.append(_rectangle_group(number, detection, header, context))
         groups.append(_axes_group(number, detection, header, context))
     shown = dict.fromkeys(sources.place[detection.image.sop_instance_uid] for detection in detections)
-    return _document(
-        _content(MEASUREMENTS_TITLE, groups, [sources.headers[index] for index in shown], context), sources, context
-    )
+    content = _content(MEASUREMENTS_TITLE, groups, [sources.headers[index] for index in shown], context)
+    return _document(content, sources.headers, context)
 
 
 def failure_report(reason: str, context: Context) -> Dataset:
@@ -156,17 +155,20 @@ def _comment(text: str) -> hd.sr.TextContentItem:
 
 
 def _without_lesions(context: Context, statement: str, finding: Code | None) -> Dataset:
-    """An empty Imaging Measurements container for the viewer, and the statement as a qualitative evaluation."""
-    sources = source_images(context)
+    """An empty Imaging Measurements container for the viewer, and the statement as a qualitative evaluation.
+
+    It draws nothing, so its images need no geometry: that may be why the analysis failed.
+    """
+    images = references(context)
     evaluations: list[hd.sr.ContentItem] = [_comment(statement)]
     if finding is not None:
         contains = hd.sr.RelationshipTypeValues.CONTAINS
         coded = hd.sr.CodeContentItem(name=concept(FINDING), value=concept(finding), relationship_type=contains)
         evaluations.insert(0, coded)
-    middle = sources.headers[len(sources.headers) // 2]
+    middle = images[len(images) // 2]
     content = _content(TEXT_TITLE, [], [middle], context)
     content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, evaluations))
-    return _document(content, sources, context)
+    return _document(content, images, context)
 
 
 def _container(code: Code, content: Sequence[hd.sr.ContentItem]) -> hd.sr.ContainerContentItem:
@@ -210,8 +212,8 @@ def _content(
     return root
 
 
-def _document(content: Dataset, sources: SourceImages, context: Context) -> Dataset:
-    evidence = [*sources.headers]
+def _document(content: Dataset, images: Sequence[Dataset], context: Context) -> Dataset:
+    evidence = [*images]
     if context.segmentation is not None:
         evidence.append(context.segmentation.as_dataset())
     model = context.model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from report_sources import MODEL, NOW, SERIES, SHAPES, STUDY, context, ct_headers, lesion, lesions
 
 from db.detection import axes_tracking_uid
@@ -287,11 +290,54 @@ def test_a_source_without_geometry_is_refused_by_name(keyword: str) -> None:
         measurement_report([lesion()], context(headers))
 
 
+GEOMETRY = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "FrameOfReferenceUID", "Rows")
+
+
+def without_geometry() -> tuple[Dataset, ...]:
+    headers = ct_headers()
+    headers[3].Rows = 2 * int(headers[3].Rows)  # two sizes in one series
+    for header in headers:
+        for keyword in GEOMETRY[:4]:
+            del header[keyword]
+    return headers
+
+
+@pytest.mark.parametrize("missing", [*GEOMETRY, "all of it"])
+def test_the_failure_of_a_series_without_geometry_can_be_reported(missing: str) -> None:
+    headers = without_geometry() if missing == "all of it" else ct_headers()
+    if missing != "all of it":
+        del headers[4][missing]  # the middle one stands in the library
+    read = read_back(failure_report("no plane", context(headers)))
+    (image,) = [
+        item for item in children(read, "111028")[0].ContentSequence[0].ContentSequence if item.ValueType == "IMAGE"
+    ]
+    stated = {item.ConceptNameCodeSequence[0].CodeMeaning for item in image.ContentSequence}
+    assert ("Vertical Pixel Spacing" in stated) == (missing not in ("PixelSpacing", "all of it"))
+    assert ("Image Position (Patient) X" in stated) == (missing not in ("ImagePositionPatient", "all of it"))
+    (study,) = read.CurrentRequestedProcedureEvidenceSequence
+    assert len(study.ReferencedSeriesSequence[0].ReferencedSOPSequence) == 9
+
+
+@pytest.mark.parametrize("position", [b"1.0\\2.0 ", b"1.0\\junk\\3.0 ", b"junk"])
+def test_a_position_that_is_none_is_not_stated(position: bytes) -> None:
+    headers = ct_headers()
+    tag = Tag("ImagePositionPatient")
+    headers[4][tag] = RawDataElement(tag, "DS", len(position), position, 0, False, True)  # as it comes from a file
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read = read_back(failure_report("no plane", context(headers)))
+    (image,) = [
+        item for item in children(read, "111028")[0].ContentSequence[0].ContentSequence if item.ValueType == "IMAGE"
+    ]
+    codes = {item.ConceptNameCodeSequence[0].CodeValue for item in image.ContentSequence}
+    assert "110901" not in codes and "111026" in codes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("case", ["one", "many", "superseding", "none", "failed", "no thickness"])
+@pytest.mark.parametrize("case", ["one", "many", "superseding", "none", "failed", "no thickness", "no geometry"])
 def test_dciodvfy_finds_no_error(shape: str, case: str, tmp_path: Path) -> None:
-    headers = ct_headers(shape)
+    headers = without_geometry() if case == "no geometry" else ct_headers(shape)
     if case == "no thickness":
         for header in headers:
             header.SliceThickness = None
@@ -303,6 +349,7 @@ def test_dciodvfy_finds_no_error(shape: str, case: str, tmp_path: Path) -> None:
         "none": lambda: measurement_report([], context(headers)),
         "failed": lambda: failure_report("no memory", context(headers)),
         "no thickness": lambda: measurement_report([lesion()], context(headers)),
+        "no geometry": lambda: failure_report("no plane", context(headers)),
     }[case]()
     path = tmp_path / "sr.dcm"
     report.save_as(path, enforce_file_format=True)
