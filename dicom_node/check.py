@@ -70,14 +70,14 @@ def _disk(config: Config) -> Finding:
 
 
 def _port(what: str, host: str, port: int) -> Finding:
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        answered = probe.connect_ex(("127.0.0.1" if host == "0.0.0.0" else host, port)) == 0  # noqa: S104
-    return Finding(what, None, f"{port} is {'answered' if answered else 'free'}: the node {_runs(answered)}")
-
-
-def _runs(answered: bool) -> str:
-    return "seems to run" if answered else "does not run"
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (an address to ask at, where every one is listened on)
+    try:
+        socket.create_connection((every.get(host, host), port), timeout=2).close()
+    except socket.gaierror as error:
+        return Finding(what, False, f"the host {host} has no address: {error.strerror}")
+    except OSError:
+        return Finding(what, None, f"{port} is free: the node does not run")
+    return Finding(what, None, f"{port} is answered: the node seems to run")
 
 
 def _peer(config: Config, name: str) -> Finding:

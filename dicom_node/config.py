@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from db.engine import sqlite_url
@@ -20,6 +22,8 @@ from db.errors import ConfigError
 PREFIX = "DICOM_NODE_"
 BUILT_PROFILES = ("ohif", "seg")
 """The keys of `report.profiles.PROFILES`, which must not be imported here: receiving needs no highdicom."""
+
+SECRETS = ("web.token", "database_url")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -33,6 +37,16 @@ def _ae_title(value: str) -> str:
 def _cron(value: str) -> str:
     if value and (len(value.split()) != 5 or not croniter.is_valid(value)):
         raise ValueError('a schedule has the five fields of cron, like "0 2 * * 6", or is empty')
+    try:
+        if value:
+            croniter(value, datetime.now(UTC)).get_next(datetime)
+    except CroniterBadDateError as error:
+        raise ValueError("there is no such day in any year") from error
+    return value
+
+
+def _network(value: str) -> str:
+    ip_network(value, strict=False)
     return value
 
 
@@ -48,7 +62,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Dicom(_Section):
@@ -124,12 +138,16 @@ class Web(_Section):
     token: str = Field("", repr=False, description="Password of the page; made by `init`. Or name a file:")
     token_file: Path | None = Field(None, strict=False, description="A file that holds the token.")
     behind_proxy: bool = Field(False, description="True if a proxy with TLS stands in front.")
+    proxy: Annotated[str, AfterValidator(_network)] = Field(
+        "127.0.0.1", description="Address or network of that proxy; nobody else is believed who a request came from."
+    )
 
     @model_validator(mode="after")
     def _guarded(self) -> Web:
         if self.token and self.token_file:
             raise ValueError("give token or token_file, not both")
-        if self.host not in LOOPBACK and not (self.secret() and self.behind_proxy):
+        secret = self.secret()
+        if self.host not in LOOPBACK and not (secret and self.behind_proxy):
             raise ValueError(
                 f"host = {self.host!r} opens the page to others: that needs a token and a proxy with TLS "
                 "(behind_proxy = true), or host = '127.0.0.1'"
@@ -227,7 +245,8 @@ def _apply_environment(values: dict[str, Any], environment: Mapping[str, str]) -
         if not name.startswith(PREFIX) or name == f"{PREFIX}CONFIG":
             continue
         *sections, key = name.removeprefix(PREFIX).lower().split("__")
-        target, model = values, Config
+        target: Any = values
+        model = Config
         for section in sections:
             annotation = model.model_fields[section].annotation if section in model.model_fields else None
             if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
@@ -235,7 +254,8 @@ def _apply_environment(values: dict[str, Any], environment: Mapping[str, str]) -
             target, model = target.setdefault(section, {}), annotation  # type: ignore[assignment]
         if key not in model.model_fields:
             raise ConfigError("the environment names an unknown key", variable=name, known=sorted(model.model_fields))
-        target[key] = _scalar(model.model_fields[key].annotation, text)
+        if isinstance(target, dict):  # else the file holds a value where a section belongs, which is refused as such
+            target[key] = _scalar(model.model_fields[key].annotation, text)
 
 
 def _scalar(annotation: Any, text: str) -> object:
@@ -263,6 +283,8 @@ def _explain(error: Any) -> str:
             model = next(iter(get_args(annotation)), annotation)
         return f"{key} is an unknown key; known here: {', '.join(model.model_fields)}"
     message = error["msg"].removeprefix("Value error, ")
+    if isinstance(error["input"], str | int | float) and key not in SECRETS:
+        key = f"{key} = {_toml(error['input'])}"
     return f"{key}: {message}" if key else message
 
 

@@ -23,6 +23,7 @@ def web_settings(config: Config) -> WebSettings:
         host=config.web.host,
         port=config.web.port,
         behind_proxy=config.web.behind_proxy,
+        proxy=config.web.proxy,
         ae_title=config.dicom.ae_title,
         destinations=tuple(
             Destination(

@@ -30,7 +30,7 @@ def serve(app: ASGIApp, settings: WebSettings, ready: Callable[[int], None] | No
         access_log=False,
         server_header=False,
         proxy_headers=settings.behind_proxy,
-        forwarded_allow_ips="*" if settings.behind_proxy else None,
+        forwarded_allow_ips=settings.proxy,
         timeout_graceful_shutdown=GRACE_S,
         lifespan="off",
     )

@@ -33,6 +33,8 @@ class WebSettings:
     port: int = 8042
     behind_proxy: bool = False
     """A proxy in front speaks TLS: cookies are Secure, and its forwarded headers are believed."""
+    proxy: str = "127.0.0.1"
+    """Its address or network. Anybody else could write into those headers what he likes."""
     ae_title: str = ""
     destinations: tuple[Destination, ...] = ()
     data_dir: Path = Path(".")

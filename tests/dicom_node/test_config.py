@@ -54,7 +54,14 @@ def test_an_unknown_key_of_a_peer_is_named(tmp_path: Path) -> None:
         ("[dicom]\nport = 70000", "dicom.port", "65535"),
         ('[dicom]\nport = "11112"', "dicom.port", "integer"),
         ('[dicom]\nae_title = "FAR TOO LONG A TITLE"', "dicom.ae_title", "1 to 16"),
-        ('[schedule]\ntrain = "every night"', "schedule.train", "five fields of cron"),
+        ('[schedule]\ntrain = "every night"', 'schedule.train = "every night"', "five fields of cron"),
+        ('[schedule]\ntrain = "0 0 31 2 *"', 'schedule.train = "0 0 31 2 *"', "no such day in any year"),
+        ("[settle]\nquiet_s = inf", "settle.quiet_s = inf", "finite number"),
+        ("[retention]\nmin_free_gb = inf", "retention.min_free_gb = inf", "finite number"),
+        ("[detector]\nbudget_minutes = inf", "detector.budget_minutes = inf", "finite number"),
+        ("[gate]\nmargin = nan", "gate.margin = nan", "finite number"),
+        ('[web]\nproxy = "the proxy"', 'web.proxy = "the proxy"', "IPv4 or IPv6"),
+        ('[web]\ntoken_file = "none"', "web: token_file", "/none cannot be read: No such file or directory"),
         ('[[peers]]\nname = "a"\nae_title = "A"\nmode = "later"', "peers.1.mode", "'hold' or 'send'"),
         ('[[peers]]\nname = "a"\nae_title = "A"\ndeliver = ["gsps"]', "peers.1.deliver.1", "ohif, seg"),
         ('[[peers]]\nname = "a"', "peers.1.ae_title", "required"),
@@ -64,6 +71,15 @@ def test_a_wrong_value_is_named_with_what_is_allowed(tmp_path: Path, text: str, 
     message = refusal(tmp_path, text)
     assert key in message
     assert allowed in message
+    assert len(message.splitlines()) == 1
+
+
+def test_a_leap_day_is_a_day(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, '[schedule]\ntrain = "0 0 29 2 *"'), {}).schedule.train == "0 0 29 2 *"
+
+
+def test_a_value_in_the_place_of_a_section_is_refused_also_beside_the_environment(tmp_path: Path) -> None:
+    assert "dicom = 3: Input should be" in refusal(tmp_path, "dicom = 3", {"DICOM_NODE_DICOM__PORT": "5"})
 
 
 def test_two_peers_of_one_ae_title_are_refused(tmp_path: Path) -> None:
@@ -96,6 +112,7 @@ def test_the_page_is_not_opened_to_others_without_token_and_proxy(tmp_path: Path
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     text = 'database_url = "postgresql+psycopg://u:hidden-1@h/d"\n[web]\ntoken = "hidden-2"'
     assert "hidden" not in repr(load_config(written(tmp_path, text), {}))
+    assert "27182" not in refusal(tmp_path, "database_url = 27182\n[web]\ntoken = 27182")
 
 
 def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
