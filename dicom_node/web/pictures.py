@@ -14,9 +14,9 @@ from db.files import FileStore
 from db.geometry import PixelSpacing
 from db.models import Image, Instance, LesionRow
 from db.outcomes import DetectionRow
+from dicom_node.decoding import image_hu
 from dicom_node.web.figures import Crop, Drawn, Figure, crop_around, drawn_detection, drawn_lesion, window_hu
 from mining.pixels import window
-from mining.volume import load_image
 
 
 def figures(session: Session, drawings: Iterable[Drawn], view_width: float) -> dict[str, Figure]:
@@ -50,18 +50,18 @@ def picture(session: Session, files: FileStore, kind: str, key: str, whole: bool
     """
     drawn = find_drawn(session, kind, key)
     figure = figures(session, [drawn], view_width=1.0).get(key)
-    name = _file_name(session, drawn.image.sop_instance_uid)
-    if figure is None or name is None:
+    content = _content(session, drawn.image.sop_instance_uid)
+    if figure is None or content is None:
         raise RequestError("the image is not stored", sop_instance_uid=drawn.image.sop_instance_uid)
     try:
-        hu = load_image(files.path(name), drawn.image.frame_number)
+        hu = image_hu(files.path(content.file_name), content.transfer_syntax_uid, drawn.image.frame_number)
     except FileNotFoundError as error:
         raise RequestError("the image's file is gone", sop_instance_uid=drawn.image.sop_instance_uid) from error
     crop = figure.crop
     part = hu[crop.y : crop.y + crop.height, crop.x : crop.x + crop.width]
-    content = BytesIO()
-    Picture.fromarray(window(hu if whole else part, *window_hu(part))).save(content, "PNG")
-    return content.getvalue()
+    png = BytesIO()
+    Picture.fromarray(window(hu if whole else part, *window_hu(part))).save(png, "PNG")
+    return png.getvalue()
 
 
 def whole_figure(session: Session, drawn: Drawn, view_width: float) -> Figure | None:
@@ -85,10 +85,10 @@ def _spacing(image: Image) -> PixelSpacing:
     return PixelSpacing(1.0, 1.0)
 
 
-def _file_name(session: Session, sop_instance_uid: str) -> str | None:
+def _content(session: Session, sop_instance_uid: str) -> Instance | None:
     """The current content; in a conflict the one that came first."""
     return session.scalar(
-        select(Instance.file_name)
+        select(Instance)
         .where(Instance.sop_instance_uid == sop_instance_uid, Instance.state != "superseded")
         .order_by(Instance.state.desc(), Instance.instance_pk)
         .limit(1)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broken_pixels import jpeg_without_its_tables
 from PIL import Image as Picture
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from starlette.testclient import TestClient
 from web_seed import (
     DETECTION,
@@ -232,3 +233,15 @@ def test_a_picture_whose_file_is_gone_is_an_answer_and_no_crash(client: TestClie
     answer = client.get(f"/pictures/lesion/{OTHER_LESION}.png")
     assert answer.status_code == 404
     assert IMAGE in answer.text
+
+
+def test_a_picture_that_no_decoder_survives_is_an_answer_and_no_crash(
+    client: TestClient, seeded: Sessions, tmp_path: Path
+) -> None:
+    broken = jpeg_without_its_tables()
+    broken.save_as(tmp_path / "dicom" / "ct.dcm", overwrite=True, enforce_file_format=True)
+    with seeded.begin() as session:
+        session.execute(update(Instance).values(transfer_syntax_uid=broken.file_meta.TransferSyntaxUID))
+    answer = client.get(f"/pictures/lesion/{LESION}.png")
+    assert (answer.status_code, "cannot be decoded" in answer.text) == (422, True)
+    assert client.get("/healthz").status_code == 200
