@@ -11,15 +11,18 @@ from datetime import datetime
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy import ColumnElement, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from db import lesions
 from db.errors import RequestError
 from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference
-from db.models import Category, CategoryMember, CategoryStatistics, Instance, LabelGeneration, LesionRow
+from db.models import Category, CategoryMember, CategoryStatistics, Instance, LabelGeneration, LesionRow, SourceObject
 from db.outcomes import Audit
+
+MIN_LESIONS = 20
+"""Fewer are not grouped."""
 
 MAX_NAME = 64
 """Longest name of a category in characters: as long as a DICOM code meaning (LO, PS3.5 6.2), for results carry it."""
@@ -105,6 +108,24 @@ def truth_lesions(session: Session, lesion_ids: Collection[str] | None = None) -
     if lesion_ids is not None:
         query = query.where(LesionRow.lesion_id.in_(lesion_ids))
     return [_truth_lesion(row, file_name) for row, file_name in session.execute(query)]
+
+
+def new_lesions(session: Session, since: datetime | None) -> int:
+    """How many lesions that may be grouped were harvested after that time and are in no group yet.
+
+    0 while there are fewer lesions than are grouped at all. since: None for ever.
+    """
+    stored = exists().where(Instance.sop_instance_uid == LesionRow.sop_instance_uid, Instance.state == "current")
+    groupable = select(func.count()).select_from(LesionRow).where(*_groupable(), stored)
+    if (session.scalar(groupable) or 0) < MIN_LESIONS:
+        return 0
+    grouped = select(CategoryMember.lesion_id).where(CategoryMember.label_generation == current_generation(session))
+    new = groupable.join(SourceObject, SourceObject.source_sop_instance_uid == LesionRow.source_sop_instance_uid).where(
+        LesionRow.lesion_id.not_in(grouped)
+    )
+    if since is not None:
+        new = new.where(SourceObject.harvested_at > since)
+    return session.scalar(new) or 0
 
 
 def current_generation(session: Session) -> int | None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from croniter import croniter
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from db import deliveries, studies
+from db import categories, deliveries, studies
 from db.engine import Sessions, reading
-from db.models import CategoryMember, LabelGeneration, LesionRow, Study
+from db.models import Study
 from db.outcomes import Heartbeat, Task
 from dicom_node import backoff
 from dicom_node.config import Schedule
@@ -132,38 +132,46 @@ _NOTE_FAILURE = {"study": _study_failed, "deliver": _delivery_failed, "task": _t
 # --- what is asked for by the clock ------------------------------------------------------------------------------
 
 
+KINDS = ("categorise", "train")
+
+
 def schedule_tasks(session: Session, schedule: Schedule, since: datetime, now: datetime) -> list[str]:
-    """Ask for what the schedule wants between two times; returns the kinds that were asked for."""
-    kinds = [kind for kind in ("categorise", "train") if _struck(getattr(schedule, kind), since, now)]
-    if schedule.train_after_lesions is not None and _new_lesions(session) >= schedule.train_after_lesions:
-        kinds = ["categorise", "train"]
-    asked = []
-    for kind in kinds:
-        open_already = session.scalar(
-            select(func.count()).where(Task.kind == kind, Task.state.in_(("waiting", "running")))
-        )
-        if not open_already:
-            session.add(Task(kind=kind, asked_by="schedule", asked_at=now))
-            asked.append(kind)
+    """Ask for what the schedule wants; returns the kinds that were asked for.
+
+    since: when this worker began. What the clock struck before is past; what it struck later is asked for once,
+    however late, and by one of all workers.
+    """
+    if not _wanted(session, schedule, since, now):
+        return []
+    if session.get_bind().dialect.name == "postgresql":  # SQLite lets one transaction write at a time
+        session.execute(text(f"LOCK TABLE {Task.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
+    asked = _wanted(session, schedule, since, now)
+    session.add_all(Task(kind=kind, asked_by="schedule", asked_at=now) for kind in asked)
     return asked
 
 
-def _struck(cron: str, since: datetime, now: datetime) -> bool:
-    return bool(cron) and croniter(cron, since).get_next(datetime) <= now
+def _wanted(session: Session, schedule: Schedule, since: datetime, now: datetime) -> list[str]:
+    asked_at = {kind: _last_asked(session, kind) for kind in KINDS}
+    is_open = set(session.scalars(select(Task.kind).where(Task.state.in_(("waiting", "running")))))
+    # Since the last training was asked for, whatever came of it: one that failed waits for new lesions, too.
+    after = schedule.train_after_lesions
+    if after is not None and not is_open and categories.new_lesions(session, asked_at["train"]) >= after:
+        return list(KINDS)
+    return [
+        kind
+        for kind in KINDS
+        if kind not in is_open and (struck_at := _struck_at(getattr(schedule, kind), now)) is not None
+        if struck_at > since and ((last := asked_at[kind]) is None or last < struck_at)
+    ]
 
 
-def _new_lesions(session: Session) -> int:
-    """Lesions of truth that the newest label generation has not seen."""
-    newest = select(func.max(LabelGeneration.label_generation)).scalar_subquery()
-    seen = select(CategoryMember.lesion_id).where(CategoryMember.label_generation == newest)
-    return (
-        session.scalar(
-            select(func.count()).where(
-                LesionRow.excluded_because.is_(None), LesionRow.image_present, LesionRow.lesion_id.not_in(seen)
-            )
-        )
-        or 0
-    )
+def _struck_at(cron: str, now: datetime) -> datetime | None:
+    """When the clock struck last; None without a cron line."""
+    return croniter(cron, now).get_prev(datetime) if cron else None
+
+
+def _last_asked(session: Session, kind: str) -> datetime | None:
+    return session.scalar(select(func.max(Task.asked_at)).where(Task.kind == kind))
 
 
 # --- who is alive -----------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class CategoriseSettings:
     """Mean adjusted Rand index between resamples at which a number of groups counts as stable."""
     components: int = 16
     """Numbers that the features are reduced to; with some thousand lesions 32 are as good."""
-    min_lesions: int = 20
+    min_lesions: int = categories.MIN_LESIONS
     """Fewer are not grouped: what comes out would be accident."""
     seed: int = 0
     """Of the resamples and the starts; the same lesions and seed give the same groups."""

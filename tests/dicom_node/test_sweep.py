@@ -3,19 +3,16 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
 
 from db.engine import Sessions
 from db.models import Study
-from db.outcomes import Heartbeat, Task
+from db.outcomes import Heartbeat
 from dicom_node.backoff import DELIVERY_TRIES, STUDY_TRIES, next_delivery_try, next_study_try
-from dicom_node.config import Schedule
 from dicom_node.jobs import JobState
 from dicom_node.sweep import (
     Undone,
     beat,
     decide,
-    schedule_tasks,
     sweep,
     take_over_the_gone,
     undone_studies,
@@ -111,16 +108,6 @@ def test_tries_get_rarer_and_end() -> None:
     total = sum(((gap or NOW) - NOW for gap in gaps), timedelta())
     assert timedelta(days=2) < total < timedelta(days=5)
     assert next_study_try(NOW, STUDY_TRIES) is None
-
-
-@pytest.mark.parametrize(("hours", "asked"), [(1, []), (20, ["categorise"])])
-def test_cron_asks_once_between_two_looks(sessions: Sessions, hours: int, asked: list[str]) -> None:
-    with sessions.begin() as session:
-        schedule = Schedule(categorise="0 2 * * *")
-        assert schedule_tasks(session, schedule, NOW, NOW + timedelta(hours=hours)) == asked
-    with sessions.begin() as session:
-        assert schedule_tasks(session, schedule, NOW, NOW + timedelta(hours=hours)) == []
-        assert len(session.scalars(select(Task)).all()) == len(asked)
 
 
 def test_the_first_living_worker_takes_over_from_the_gone(sessions: Sessions) -> None:
