@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import RequestError
@@ -14,6 +15,8 @@ from db.outcomes import Analysis, Audit, Delivery, Result
 HOUR = timedelta(hours=1)
 
 SUPERSEDED = "superseded before it was sent"
+RELEASE = "release delivery"
+"""The audit's name for it: what a person let go once needs no other word when its destination holds again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,18 @@ def delivered_since(session: Session, destination: str, since: datetime) -> int:
     )
 
 
+def delivered_to(session: Session, study_instance_uid: str) -> set[str]:
+    """The destinations that took a result of a study, a superseded one too."""
+    return set(
+        session.scalars(
+            select(Delivery.destination)
+            .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+            .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+            .where(Analysis.study_instance_uid == study_instance_uid, Delivery.delivered_at.is_not(None))
+        )
+    )
+
+
 def note_success(session: Session, delivery_pk: int, answer: str, now: datetime) -> None:
     session.execute(
         update(Delivery)
@@ -151,6 +166,45 @@ def withdraw(session: Session, result_sop_instance_uid: str) -> None:
     )
 
 
+def outdate(session: Session, result_sop_instance_uid: str, replaced_at: Collection[str], because: str) -> list[str]:
+    """A result no longer holds. Where it was delivered and nothing replaces it, its delivery says so from now on, and
+    where it was not, it is not sent any more. Returns the destinations where it stays.
+    """
+    stays = list(
+        session.scalars(
+            update(Delivery)
+            .where(
+                Delivery.result_sop_instance_uid == result_sop_instance_uid,
+                Delivery.state == "delivered",
+                Delivery.destination.not_in(replaced_at),
+            )
+            .values(last_answer=Delivery.last_answer + f"; no longer holds, delete it there ({because})")
+            .returning(Delivery.destination)
+        )
+    )
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.result_sop_instance_uid == result_sop_instance_uid,
+            Delivery.state.in_(("held", "waiting", "dead")),
+        )
+        .values(state="discarded", last_answer=f"no longer holds ({because})", next_try_at=None)
+    )
+    return stays
+
+
+def hold(session: Session, delivery_pk: int, answer: str) -> bool:
+    """Keep for a person what waits to be sent and none has let go; False if a person did."""
+    if session.scalar(select(exists().where(Audit.action == RELEASE, Audit.target == str(delivery_pk)))):
+        return False
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state == "waiting")
+        .values(state="held", last_answer=answer, next_try_at=None)
+    )
+    return True
+
+
 def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> None:
     """A person lets a held result go, or sends a dead or delivered one again."""
     changed = session.execute(
@@ -161,7 +215,7 @@ def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> No
     ).one_or_none()
     if changed is None:
         raise RequestError("there is no such delivery, or it was discarded", delivery=delivery_pk)
-    session.add(Audit(at=now, actor=actor, action="release delivery", target=str(delivery_pk), facts={}))
+    session.add(Audit(at=now, actor=actor, action=RELEASE, target=str(delivery_pk), facts={}))
 
 
 def of_result(session: Session, result_sop_instance_uid: str, destination: str | None) -> list[int]:

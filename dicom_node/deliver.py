@@ -20,9 +20,14 @@ from dicom_node.config import Config
 
 log = logging.getLogger(__name__)
 
+HELD = "mode is hold now: a person must release it"
+
 
 def deliver(config: Config, sessions: Sessions, files: FileStore, delivery_pk: int) -> str:
-    """Send one waiting delivery; what came of it. Raises PeerError, and the delivery stays as it was."""
+    """Send one waiting delivery, if it is still to be sent; what came of it.
+
+    Raises PeerError, and the delivery stays as it was.
+    """
     with reading(sessions) as session:
         letter = deliveries.get(session, delivery_pk)
         study = session.get_one(Study, letter.study_instance_uid)
@@ -31,11 +36,15 @@ def deliver(config: Config, sessions: Sessions, files: FileStore, delivery_pk: i
         return f"is {letter.state}"
     if letter.superseded:
         return _discard(sessions, delivery_pk, deliveries.SUPERSEDED)
+    if unwanted := _unwanted(config, letter):
+        return _discard(sessions, delivery_pk, unwanted)
+    peer = config.peer(letter.destination)
+    if peer.mode == "hold" and _hold(sessions, delivery_pk):
+        return HELD
     if study.state == "receiving" or study.analysed_revision < study.revision:
         return _wait_for_newer(sessions, letter)
     if later is None or later.analysis_id != letter.analysis_id:
         return _discard(sessions, delivery_pk, f"the study changed before it was sent; then: {_outcome(later)}")
-    peer = config.peer(letter.destination)
     with sessions.begin() as session:
         now = utc_now()
         sent = deliveries.delivered_since(session, letter.destination, now - deliveries.HOUR)
@@ -51,6 +60,21 @@ def deliver(config: Config, sessions: Sessions, files: FileStore, delivery_pk: i
         deliveries.note_success(session, delivery_pk, answer, utc_now())
     log.info("delivered sop_instance=%s destination=%s", letter.result_sop_instance_uid, letter.destination)
     return answer
+
+
+def _unwanted(config: Config, letter: deliveries.Letter) -> str:
+    """Why the present configuration sends this no more; empty if it does. What waits was queued under an older one."""
+    peer = next((peer for peer in config.peers if peer.name == letter.destination), None)
+    if peer is None:
+        return "the destination is no longer in node.toml"
+    if letter.profile not in peer.deliver:
+        return f"the destination no longer takes the profile {letter.profile}"
+    return ""
+
+
+def _hold(sessions: Sessions, delivery_pk: int) -> bool:
+    with sessions.begin() as session:
+        return deliveries.hold(session, delivery_pk, HELD)
 
 
 def _outcome(later: Analysis | None) -> str:

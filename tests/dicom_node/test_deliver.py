@@ -83,8 +83,10 @@ class Outbox:
         with self.sessions.begin() as session:
             session.execute(update(model).values(**values))
 
-    def deliver(self, delivery_pk: int, peer: Peer) -> str:
-        return deliver(Config(peers=[peer]), self.sessions, self.files, delivery_pk)
+    def deliver(self, delivery_pk: int, peer: Peer, **changes: object) -> str:
+        """`changes`: to a peer that takes reports at once."""
+        wants = peer.model_copy(update={"deliver": ["ohif"], "mode": "send"} | changes)
+        return deliver(Config(peers=[wants]), self.sessions, self.files, delivery_pk)
 
     def row(self, delivery_pk: int) -> Delivery:
         with reading(self.sessions) as session:
@@ -127,6 +129,35 @@ def test_a_held_result_is_not_sent_before_a_person_releases_it(outbox: Outbox) -
         with outbox.sessions.begin() as session:
             deliveries.release(session, pk, "a person", utc_now())
         assert outbox.deliver(pk, there.peer) == "Success"
+
+
+def test_what_waits_is_held_where_the_mode_is_hold_now_unless_a_person_released_it(outbox: Outbox) -> None:
+    first, second = outbox.put("2.25.1"), outbox.put("2.25.2", mode="hold")
+    with outbox.sessions.begin() as session:
+        deliveries.release(session, second, "a person", utc_now())
+    with scripted_peer() as there:
+        assert outbox.deliver(first, there.peer, mode="hold") == "mode is hold now: a person must release it"
+        assert (outbox.row(first).state, outbox.row(first).next_try_at) == ("held", None)
+        assert outbox.deliver(second, there.peer, mode="hold") == "Success"
+        with outbox.sessions.begin() as session:
+            deliveries.release(session, first, "a person", utc_now())
+        assert outbox.deliver(first, there.peer, mode="hold") == "Success"
+        assert arrived(there) == ["2.25.2", "2.25.1"]
+
+
+def test_a_profile_that_the_destination_takes_no_more_is_not_sent(outbox: Outbox) -> None:
+    pk = outbox.put()
+    with scripted_peer() as there:
+        assert outbox.deliver(pk, there.peer, deliver=["seg"]) == "the destination no longer takes the profile ohif"
+        assert arrived(there) == []
+    assert (outbox.row(pk).state, outbox.row(pk).next_try_at) == ("discarded", None)
+
+
+def test_what_waits_for_a_destination_that_was_removed_is_discarded_at_once(outbox: Outbox) -> None:
+    pk = outbox.put()
+    other = Peer(name="Another", ae_title="ANOTHER", port=free_port())
+    assert outbox.deliver(pk, other) == "the destination is no longer in node.toml"
+    assert (outbox.row(pk).state, outbox.row(pk).tries) == ("discarded", 0)
 
 
 def test_a_failure_leaves_it_waiting_and_the_next_try_delivers_it(outbox: Outbox) -> None:
