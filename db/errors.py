@@ -33,8 +33,16 @@ class GeometryError(ContentError):
     """An image or a drawing has no usable geometry."""
 
 
+class LostFile(ContentError):
+    """The file of a stored object is gone from the store; send the object again."""
+
+
 class PeerError(NodeError):
     """The other side broke the protocol, refused us or went away; trying later may help."""
+
+
+class StoreAway(NodeError):
+    """The folder of the stored objects is not there; mount it."""
 
 
 class StorageFull(NodeError):

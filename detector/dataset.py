@@ -125,7 +125,9 @@ def load_scans(
     cache_dir: Path,
     progress: Progress,
 ) -> dict[str, CachedScan]:
-    """The scans of the rows' series, by Series Instance UID; a series that is no regular stack is left out and logged.
+    """The scans of the rows' series, by Series Instance UID.
+
+    A series that is no regular stack, or of which a file is gone, is left out and logged.
 
     Raises TrainingError if none is left.
     """
@@ -139,8 +141,8 @@ def load_scans(
         ]
         try:
             scans[series_uid] = cached_scan(paths, inputs, cache_dir)
-        except ContentError as error:
-            log.warning("left out series=%s: %s", series_uid, error)
+        except (ContentError, FileNotFoundError) as error:  # a lost file costs its series, not the run
+            log.warning("left out series=%s: %s", series_uid, getattr(error, "strerror", None) or error)
         progress("prepare", number, len(series))
     if series and not scans:
         raise TrainingError("no series with a marked lesion can be read", series=len(series))

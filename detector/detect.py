@@ -17,7 +17,7 @@ import torch
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import analyses, registry, studies
+from db import analyses, lost, registry, studies
 from db.detection import Detection
 from db.engine import Sessions, open_sessions, reading, utc_now
 from db.errors import ContentError
@@ -34,6 +34,7 @@ from detector.prepare import prepare_scan
 from detector.segment import SegmentSettings, outline
 from detector.tracking import Earlier, tracking_uids
 from mining import child
+from mining.harvest import reader_for
 from mining.volume import Volume, load_volume
 
 log = logging.getLogger(__name__)
@@ -126,11 +127,16 @@ def detect_study(sessions: Sessions, files: LocalFiles, order: Order, progress: 
         if done is not None:
             return _outcome(done.analysis_id, done.state, done.reason)
         row = registry.get(session, order.model_id)
+        missing = _lost_images(session, files, order.study_instance_uid)
         best, reasons = choose(_candidates(session, order.study_instance_uid))
         paths = _paths(session, files, order.study_instance_uid, best)
         looked_at = studies.images_sha256(session, order.study_instance_uid)
     for series_uid, reason in reasons.items():
         log.info("not analysed study=%s series=%s: %s", order.study_instance_uid, series_uid, reason)
+    if missing:
+        with sessions.begin() as session:
+            lost.note(session, missing, utc_now())
+        return _without(sessions, order, analyses.FAILED, str(lost.lost_file(missing)), started_at)
     if best is None:
         return _without(sessions, order, analyses.NOT_ANALYSED, why_none(reasons), started_at)
     model = load_model(row.card, row.weights_sha256, files, device_of(order.device))
@@ -146,6 +152,15 @@ def detect_study(sessions: Sessions, files: LocalFiles, order: Order, progress: 
         return _without(sessions, order, analyses.FAILED, str(error), started_at)
     progress("detect", 2, 2)
     return _save(sessions, files, order, volume, found, model, started_at, looked_at)
+
+
+def _lost_images(session: Session, files: LocalFiles, study_instance_uid: str) -> list[studies.StoredInstance]:
+    """What has lost its file and may be an image: a volume with a gap, or none, would look like a whole one.
+
+    By SOP class, for one that was lost early was never read, and so stands in no series.
+    """
+    stored = studies.current_instances(session, study_instance_uid)
+    return lost.gone(files, (instance for instance in stored if reader_for(instance.sop_class_uid) is None))
 
 
 def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:

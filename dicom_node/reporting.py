@@ -15,7 +15,7 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from sqlalchemy.orm import Session
 
-from db import analyses, deliveries, results, studies
+from db import analyses, deliveries, lost, results, studies
 from db.detection import Detection
 from db.engine import reading
 from db.errors import ContentError
@@ -37,7 +37,10 @@ SERIES_NUMBERS = {"SR": 9901, "SEG": 9902}
 
 
 def report(node: Node, study_instance_uid: str, revision: int) -> str:
-    """Build what the destinations want to know of one analysed revision, enter and queue it; one line on it."""
+    """Build what the destinations want to know of one analysed revision, enter and queue it; one line on it.
+
+    Raises LostFile if a result would have to speak of an image that is not there any more.
+    """
     with reading(node.sessions) as session:
         analysis = analyses.newest(session, study_instance_uid, revision)
         if analysis is None:
@@ -45,9 +48,13 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
         found = analyses.detections_of(session, analysis.analysis_id, node.files)
         stored = studies.current_instances(session, study_instance_uid)
         series = analysis.series_instance_uid or _largest_ct(stored)
-        paths = [node.files.path(each.file_name) for each in stored if each.series_instance_uid == series]
+        images = [each for each in stored if each.series_instance_uid == series]
+        missing = lost.gone(node.files, images)
         earlier = results.current_results(session, study_instance_uid)
     wanted = _wanted(node.config.peers, analysis, bool(earlier))
+    if wanted and missing and analysis.state != "failed":
+        raise lost.lost_file(missing)
+    paths = [node.files.path(each.file_name) for each in images if each not in missing]
     built = _build(node, analysis, found, paths, wanted, earlier) if wanted and paths else []
     with node.sessions.begin() as session:
         if studies.lock(session, study_instance_uid).analysed_revision >= revision:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -22,7 +22,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 
-from db import studies
+from db import lost, studies
 from db.arrivals import add_refusal
 from db.contents import (
     CURRENT,
@@ -36,7 +36,7 @@ from db.contents import (
     set_states,
 )
 from db.engine import Sessions, reading
-from db.errors import ContentError
+from db.errors import ContentError, StoreAway
 from db.files import FileStore
 from db.indexing import IndexedInstance, index
 from dicom_node.duplicates import Candidate, resolve
@@ -113,16 +113,29 @@ def settle_due(
     quiet_for: timedelta,
     site_key: bytes,
     ask_count: AskCount,
+    stuck: set[str],
 ) -> list[Settled]:
-    """Settle every study that is due; those that wait for more, or that got more meanwhile, are not in the answer."""
+    """Settle every study that is due; those that wait for more, or that got more meanwhile, are not in the answer.
+
+    stuck: the studies of which a file could not be read, kept by the caller from one call to the next, so that each
+    is told once.
+    """
     with reading(sessions) as session:
         due = studies.due_to_settle(session, now - quiet_for)
     settled = []
     for study in due:
+        uid = study.study_instance_uid
         try:
             settled.append(settle_if_whole(sessions, files, study, now, quiet_for, site_key, ask_count))
-        except OSError as error:  # a file is lost: this study waits until it is back, and stops no other
-            log.error("study=%s cannot settle, for a file cannot be read: %s", study.study_instance_uid, error.strerror)
+        except (OSError, StoreAway) as error:  # the disk fails: this study waits until it is mended, and stops no other
+            if uid not in stuck:
+                stuck.add(uid)
+                because = error if isinstance(error, StoreAway) else error.strerror
+                log.error("study=%s cannot settle, for a file cannot be read: %s", uid, because)
+        else:
+            if uid in stuck:
+                stuck.remove(uid)
+                log.warning("study=%s can be read again", uid)
     return [study for study in settled if study is not None]
 
 
@@ -169,17 +182,18 @@ def settle_study(
     """
     with reading(sessions) as session:
         seen = contents_to_settle(session, study_instance_uid)
-    states = _resolve_duplicates(files, seen)
-    to_read = [
-        c for c in seen if c.new and c.study_instance_uid == study_instance_uid and states[c.instance_pk] == CURRENT
-    ]
-    indexed, broken = _read_headers(files, to_read)
+    gone = {c.instance_pk for c in lost.gone(files, (c for c in seen if c.state != SUPERSEDED))}
+    states = _resolve_duplicates(files, seen, gone)
+    count_here = [c for c in seen if c.study_instance_uid == study_instance_uid and states[c.instance_pk] == CURRENT]
+    indexed, broken = _read_headers(files, [c for c in count_here if c.new and c.instance_pk not in gone])
     with sessions.begin() as session:
         study = lock_receiving(session, study_instance_uid)
         if study is None or contents_to_settle(session, study_instance_uid) != seen:
             log.info("study=%s got more while it settled", study_instance_uid)
             return None
         set_states(session, study_instance_uid, seen, states)
+        lost.note(session, [c for c in count_here if c.instance_pk in gone], now)
+        lost.forget(session, [c.sop_instance_uid for c in count_here if c.instance_pk not in gone])
         for content, error in broken:
             add_refusal(session, content.source_ae, content.sop_instance_uid, "header", str(error), now)
         index(session, study, indexed, site_key)
@@ -196,11 +210,17 @@ def settle_study(
     return settled
 
 
-def _resolve_duplicates(files: FileStore, contents: Sequence[Content]) -> dict[int, str]:
-    """The state of every content; only where several share a SOP Instance UID need their files be compared."""
+def _resolve_duplicates(files: FileStore, contents: Sequence[Content], gone: Collection[int]) -> dict[int, str]:
+    """The state of every content; only where several share a SOP Instance UID need their files be compared.
+
+    gone: those without a file. One that is there replaces them, whatever its pixels: it was sent again.
+    """
     states: dict[int, str] = {}
     for _, group in groupby(contents, key=lambda content: content.sop_instance_uid):
         rivals = list(group)
+        if any(c.state != SUPERSEDED and c.instance_pk not in gone for c in rivals):
+            states |= {c.instance_pk: SUPERSEDED for c in rivals if c.instance_pk in gone}
+            rivals = [c for c in rivals if c.instance_pk not in gone]
         contested = sum(content.state != SUPERSEDED for content in rivals) > 1
         states |= resolve(
             [
@@ -212,7 +232,7 @@ def _resolve_duplicates(files: FileStore, contents: Sequence[Content]) -> dict[i
 
 
 def _digest(files: FileStore, content: Content) -> str:
-    if content.state == SUPERSEDED:
+    if content.state == SUPERSEDED or not files.path(content.file_name).is_file():
         return content.content_sha256
     try:
         ds = dcmread(files.path(content.file_name))

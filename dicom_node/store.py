@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from db import arrivals
+from db import arrivals, lost
 from db.engine import Sessions, reading
 from db.errors import ContentError, StorageFull
 from db.files import instance_name
@@ -82,13 +82,16 @@ class Store:
             source_ae=received.source_ae,
             analyse=received.analyse,
         )
-        if not self._is_here(arrival):
+        is_here = self._is_here(arrival)
+        if not is_here:
             header = file_header(
                 found.sop_class_uid, found.sop_instance_uid, received.transfer_syntax_uid, received.source_ae
             )
             self.files.write(name, header + received.data_set)
         with self.sessions.begin() as session:
             new = arrivals.add_instance(session, arrival, now)
+            if not (new or is_here):
+                lost.found_again(session, arrival.sop_instance_uid, arrival.file_name, now)
         log.debug(
             "%s sop_instance=%s study=%s bytes=%d",
             "stored" if new else "had already",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
-from db import studies
+from db import lost, studies
 from db.engine import reading, utc_now
 from db.models import Study
 from db.outcomes import Delivery, Task
@@ -68,6 +68,7 @@ class _Rounds:
         self._beaten = self._asked = began - 2 * BEAT
         self._cleaned = began - CLEAN
         self._may_take_over_at = began
+        self._stuck: set[str] = set()
 
     def run(self, now: datetime) -> None:
         """One round. What it has not done when an error ends it, the next one does."""
@@ -78,7 +79,7 @@ class _Rounds:
             self._node.files.remove_leftovers(now - timedelta(days=1))
             self._cleaned = now
         node = self._node
-        settle_due(node.sessions, node.files, now, self._quiet_for, self._site_key, self._counts.ask)
+        settle_due(node.sessions, node.files, now, self._quiet_for, self._site_key, self._counts.ask, self._stuck)
         sweep(node.sessions, self._jobs, now)
 
     def _beat(self, now: datetime) -> None:
@@ -88,6 +89,7 @@ class _Rounds:
             beat(session, self._name, "work", now)
             if now >= self._may_take_over_at:
                 take_over_the_gone(session, self._jobs, self._name, now)
+            lost.look_again(session, self._node.files, now)
             schedule_tasks(session, self._node.config.schedule, self._asked, now)
         self._beaten = self._asked = now
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from db.harvested import (
     sources_of_study,
 )
 from db.lesions import refresh
+from db.lost import Stored, gone, note
 from db.measurement import Measurement, Rejected
 from db.studies import current_instances
 from mining.elements import items_of, moment_of, text_of
@@ -115,12 +116,18 @@ def harvest_study(session: Session, study_instance_uid: str, files: FileStore, n
     """Read every object of a study that could hold measurements, and write its rows anew.
 
     Objects of other studies that were measured on this study's images are read again too, for the images' spacing
-    may have arrived only now. Works inside the caller's transaction, which should also mark the study as harvested.
+    may have arrived only now. Of an object whose file is gone the rows stay, and it is listed.
+    Works inside the caller's transaction, which should also mark the study as harvested.
     """
     images = StoredImages(session)
     stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
-    readers = {uid: reader for uid, i in stored.items() if (reader := reader_for(i.sop_class_uid)) is not None}
-    gone = sources_of_study(session, study_instance_uid, KINDS) - readers.keys()
+    lost = _note_lost(session, files, stored.values(), now)
+    readers = {
+        uid: reader
+        for uid, i in stored.items()
+        if uid not in lost and (reader := reader_for(i.sop_class_uid)) is not None
+    }
+    left = sources_of_study(session, study_instance_uid, KINDS) - readers.keys() - lost
     own = own_results(session, readers)
     readings = [
         _Reading(SourceFacts(uid, study_instance_uid, reader.kind, own=True, reader_version=READER_VERSION))
@@ -128,9 +135,9 @@ def harvest_study(session: Session, study_instance_uid: str, files: FileStore, n
         else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images)
         for uid, reader in readers.items()
     ]
-    foreign = list(_read_foreign(session, study_instance_uid, files, images))
-    touched = images_touched(session, {*readers, *gone})
-    remove_sources(session, gone)
+    foreign = list(_read_foreign(session, study_instance_uid, files, images, now))
+    touched = images_touched(session, {*readers, *left})
+    remove_sources(session, left)
     for reading in (*readings, *foreign):
         _save(session, reading, images, now)
     touched |= images_touched(session, {reading.source.sop_instance_uid for reading in (*readings, *foreign)})
@@ -147,20 +154,27 @@ def harvest_study(session: Session, study_instance_uid: str, files: FileStore, n
     return counts
 
 
+def _note_lost(session: Session, files: FileStore, stored: Iterable[Stored], now: datetime) -> set[str]:
+    """The SOP Instance UIDs of what has lost its file; it is listed, with what to do."""
+    missing = gone(files, stored)
+    note(session, missing, now)
+    return {each.sop_instance_uid for each in missing}
+
+
 def _read_foreign(
-    session: Session, study_instance_uid: str, files: FileStore, images: KnownImages
+    session: Session, study_instance_uid: str, files: FileStore, images: KnownImages, now: datetime
 ) -> Iterator[_Reading]:
     for uid, study in foreign_sources(session, study_instance_uid):
         instance = current_instance(session, uid)
         reader = None if instance is None else reader_for(instance.sop_class_uid)
-        if instance is not None and reader is not None:
+        if instance is not None and reader is not None and not _note_lost(session, files, [instance], now):
             yield _read(uid, study, reader, files.path(instance.file_name), images)
 
 
 def _read(uid: str, study_instance_uid: str, reader: SourceReader, path: Path, images: KnownImages) -> _Reading:
     """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
     reading = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
-    with path.open("rb") as stream:  # a lost file is ours to mend, and then the object is read again
+    with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's

@@ -37,6 +37,8 @@ class NodeState:
     """Whose newest analysis failed."""
     studies_given_up: int = 0
     """Whose harvest or analysis ended without a result several times."""
+    files_lost: int = 0
+    """Stored instances whose file is gone."""
     readers_failed: int = 0
     """Objects on which a reader of ours raised an error."""
     held: int = 0
@@ -106,6 +108,9 @@ def _failures(state: NodeState, now: datetime) -> list[Notice]:
     if state.studies_given_up:
         sentence = f"{_n(state.studies_given_up, 'study was', 'studies were')} given up after several failed tries."
         found.append(Notice("warn", sentence, "/studies?show=given up"))
+    if state.files_lost:
+        sentence = f"The file of {_n(state.files_lost, 'stored object', 'stored objects')} is gone; send them again."
+        found.append(Notice("stop", sentence, "/refusals?reason=lost"))
     if state.readers_failed:
         sentence = f"A reader failed on {_n(state.readers_failed, 'object', 'objects')}; the rest was harvested."
         found.append(Notice("warn", sentence, "/rejections?reason=reader_failed"))

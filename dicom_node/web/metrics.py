@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from db import lost
 from db.engine import Sessions, reading
 from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, Study
 from db.outcomes import Analysis, Delivery, DetectionRow, Heartbeat, Model, Task
@@ -77,6 +78,7 @@ class NodeCollector(Collector):
         )
         for name, text, query in (
             ("lesion_node_reader_failed", "Objects on which a reader of ours raised an error", failed),
+            ("lesion_node_files_lost", "Stored instances whose file is gone", lost.listed()),
             ("lesion_node_detections_reported", "Detections above the operating point", reported),
             ("lesion_node_studies_to_harvest", "Settled studies that wait for harvest", harvest),
             ("lesion_node_studies_to_detect", "Settled studies that wait for detection", detect),

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnExpressionArgument, func, select
 from sqlalchemy.orm import Session
 
+from db import lost
 from db.models import LesionRow, Rejection, Study
 from db.outcomes import Analysis, Audit, Delivery, DetectionRow, Heartbeat, Model, Result, Task
 from db.tables import Base
@@ -76,6 +77,7 @@ def node_state(session: Session, free_bytes: int, min_free_bytes: int) -> NodeSt
         count(session, Study, Study.state == "incomplete"),
         count(session, Study, newest_analysis_failed()),
         count(session, Study, given_up()),
+        session.scalar(lost.listed()) or 0,
         count(session, Rejection, Rejection.reason_code == "reader_failed"),
         deliveries.get("held", 0),
         deliveries.get("dead", 0),

@@ -14,6 +14,7 @@ from db import analyses, registry
 from db.engine import Sessions
 from db.errors import ContentError
 from db.local_files import LocalFiles
+from db.models import Image, Instance, Refusal
 from db.outcomes import Analysis, DetectionRow
 from detector.detect import Order, detect_study
 from detector.model import LesionDetector
@@ -101,6 +102,38 @@ def test_a_series_that_is_no_stack_fails_for_good(sessions: Sessions, files: Loc
     with sessions() as session:
         row = session.scalars(select(Analysis)).one()
         assert (row.state, row.model_id is not None, row.reason) == (analyses.FAILED, True, outcome["reason"])
+
+
+@pytest.mark.parametrize("never_read", [False, True])
+def test_a_study_with_a_lost_image_fails_and_says_which_and_what_to_do(
+    sessions: Sessions, files: LocalFiles, never_read: bool
+) -> None:
+    """Also where the file was lost before its header was read, at the end of the stack, which leaves no gap."""
+    model_id = register(sessions, files, sure_network(2.0), [])
+    objects = images()
+    with sessions.begin() as session:
+        study_uid = receive(session, files, objects)
+        last = session.scalars(select(Instance).filter_by(sop_instance_uid=objects[-1].SOPInstanceUID)).one()
+        files.path(last.file_name).unlink()
+        if never_read:
+            session.delete(session.get_one(Image, objects[-1].SOPInstanceUID))
+    outcome = detect_study(sessions, files, order_of(study_uid, model_id), silent)
+    assert outcome["state"] == analyses.FAILED
+    assert outcome["reason"] == (
+        "The file of a stored object is gone from the store; send the object again."
+        f" (sop_instance_uid={objects[-1].SOPInstanceUID}, lost=1)"
+    )
+    with sessions() as session:
+        assert session.scalars(select(Refusal)).one().sop_instance_uid == objects[-1].SOPInstanceUID
+
+
+def test_a_lost_report_is_no_reason_not_to_look_at_the_images(sessions: Sessions, files: LocalFiles) -> None:
+    model_id = register(sessions, files, sure_network(2.0), [(0.3, 1.0)])
+    with sessions.begin() as session:
+        study_uid = receive(session, files, [*images(), *deepcopy(small_study(0).reports)])
+        for row in session.scalars(select(Instance).where(Instance.sop_class_uid != images()[0].SOPClassUID)):
+            files.path(row.file_name).unlink()
+    assert detect_study(sessions, files, order_of(study_uid, model_id), silent)["state"] == analyses.FOUND
 
 
 def test_the_same_order_again_changes_nothing(sessions: Sessions, files: LocalFiles) -> None:

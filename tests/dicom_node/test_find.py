@@ -76,7 +76,7 @@ def later(seconds: float) -> object:
 
 
 def tick(store: Store, there: ScriptedPeer, seconds: float) -> list[Settled]:
-    return settle_due(store.sessions, store.files, later(seconds), QUIET, SITE_KEY, counts(there.peer).ask)
+    return settle_due(store.sessions, store.files, later(seconds), QUIET, SITE_KEY, counts(there.peer).ask, set())
 
 
 def study(store: Store) -> Study:

@@ -12,6 +12,7 @@ from whole_way import Site, analysis_state, configure, current, keep, ledger, st
 from db import analyses, registry, studies
 from db.detection import Detection, Mask
 from db.engine import reading, utc_now
+from db.errors import LostFile
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import ImageReference
 from db.models import Study
@@ -145,6 +146,20 @@ def test_where_nothing_is_found_any_more_the_new_report_stands_for_all_earlier_o
     assert report_study(site.node, UID) == "none found, 1 objects"
     assert set(current(site, UID)) == {"SR"} and first["SR"] != current(site, UID)["SR"]
     assert {row.superseded_by for row in ledger(site, UID)} == {None, current(site, UID)["SR"]}
+
+
+def test_a_result_that_would_speak_of_a_lost_image_waits_for_it(site: Site) -> None:
+    analyse(site, finds=True)
+    with reading(site.node.sessions) as session:
+        lost = next(each for each in studies.current_instances(session, UID) if each.modality == "CT")
+    path = site.node.files.path(lost.file_name)
+    away = path.rename(path.with_suffix(".away"))
+    with pytest.raises(LostFile) as raised:
+        report_study(site.node, UID)
+    assert raised.value.facts == {"sop_instance_uid": lost.sop_instance_uid, "lost": 1}
+    away.rename(path)
+    report_study(site.node, UID)
+    assert set(current(site, UID)) == {"SR", "SEG"}
 
 
 def test_a_result_of_images_that_are_no_longer_those_is_not_sent(site: Site) -> None:

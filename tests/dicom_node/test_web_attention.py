@@ -21,6 +21,12 @@ def test_what_stops_the_node_comes_before_what_can_wait() -> None:
     assert [notice.level for notice in notices(state, NOW)] == ["stop", "warn", "info"]
 
 
+def test_lost_files_are_said_first_with_what_to_do() -> None:
+    first = notices(NodeState(10**12, 0, files_lost=2, dead=1), NOW)[0]
+    assert first.sentence == "The file of 2 stored objects is gone; send them again."
+    assert first.link == "/refusals?reason=lost"
+
+
 def test_too_little_space_names_both_figures() -> None:
     assert notices(FULL, NOW)[0].sentence == (
         "Only 1.5 GB are free, less than min_free_gb = 2.0: what is sent to this node is refused."

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_seed import LESION, MARKUP, STUDY
 
 from db.engine import Sessions
+from db.models import Refusal
 from dicom_node.web.metrics import NodeCollector, exposition
 from dicom_node.web.settings import WebSettings
 
@@ -69,4 +70,13 @@ def test_no_patient_study_or_lesion_stands_in_the_metrics(text: str) -> None:
 def test_an_empty_node_has_metrics(sessions: Sessions, tmp_path: Path) -> None:
     settings = WebSettings(token="t", data_dir=tmp_path)
     found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
-    assert found[("lesion_node_reader_failed", ())] == 0
+    assert found[("lesion_node_reader_failed", ())] == found[("lesion_node_files_lost", ())] == 0
+
+
+def test_lost_files_are_counted_each_once(sessions: Sessions, tmp_path: Path) -> None:
+    with sessions.begin() as session:
+        for uid in ("1.2.1", "1.2.2", "1.2.2"):  # two processes may have seen the last one at one time
+            session.add(Refusal(at=NOW, source="PACS", sop_instance_uid=uid, reason_code="lost", reason="gone"))
+    settings = WebSettings(token="t", data_dir=tmp_path)
+    found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
+    assert found[("lesion_node_files_lost", ())] == 2

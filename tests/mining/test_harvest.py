@@ -36,7 +36,7 @@ from db.geometry import PointPx
 from db.indexing import IndexedInstance, index
 from db.lesions import rebuild, truth
 from db.measurement import Measurement
-from db.models import Instance, LesionRow, MeasurementRow, Rejection, SourceObject, Study
+from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, SourceObject, Study
 from db.outcomes import Analysis, DetectionRow, Result
 from mining import harvest
 from mining.harvest import READERS, SourceReader, harvest_study, reader_for
@@ -365,11 +365,16 @@ def test_a_reader_that_fails_costs_one_object_and_leaves_no_patient_in_the_recor
     assert "Nobody" not in failed.traceback + failed.reason
 
 
-def test_a_lost_file_stops_the_harvest_instead_of_losing_its_rows(node: Node) -> None:
+def test_a_lost_file_is_listed_and_costs_no_row_of_its_object_or_of_others(node: Node) -> None:
     node.receive(*ct_series(), report("1.5.1"))
+    node.harvest()
+    node.receive(report("1.5.2", reader="Reader^Two"))
     node.files.path("1.5.1.dcm").unlink()
-    with pytest.raises(FileNotFoundError):
-        node.harvest()
+    node.harvest()
+    assert set(node.session.scalars(select(MeasurementRow.source_sop_instance_uid))) == {"1.5.1", "1.5.2"}
+    assert [(row.sop_instance_uid, row.reason_code) for row in node.session.scalars(select(Refusal))] == [
+        ("1.5.1", "lost")
+    ]
 
 
 def test_a_file_that_is_no_dicom_costs_one_object(node: Node) -> None:
