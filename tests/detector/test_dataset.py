@@ -1,5 +1,6 @@
 """What a model learns from and is judged on: whole patients, every mark once, in the right place."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,15 +77,16 @@ def test_marks_lie_where_the_reader_drew_them(sessions: Sessions, files: LocalFi
     }
 
 
-def test_a_series_that_is_no_stack_is_left_out_and_none_at_all_is_an_error(
-    sessions: Sessions, files: LocalFiles, tmp_path: Path
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"not DICOM at all"), Path.unlink])
+def test_a_series_that_is_no_stack_or_lost_a_file_is_left_out_and_none_at_all_is_an_error(
+    sessions: Sessions, files: LocalFiles, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     harvested(sessions, files, range(2))
     with sessions() as session:
         rows = truths(session)
         first, second = sorted({row.study_instance_uid for row in rows})
         for path in sorted(files.data_dir.glob(f"dicom/{first}/*/*.dcm"))[3:5]:
-            path.write_bytes(b"not DICOM at all")
+            spoil(path)
         scans = load_scans(session, rows, files, INPUTS, tmp_path / "cache", silent)
         kept = {row.series_instance_uid for row in rows if row.study_instance_uid == second}
         assert set(scans) == kept
