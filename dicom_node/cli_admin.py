@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,9 @@ import click
 from db.engine import reading, utc_now
 from db.errors import RequestError
 from dicom_node.config import Config
-from dicom_node.console import configured, print_rows, print_table
+from dicom_node.console import actor, configured, print_rows, print_table
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="A list of objects.")
-
-
-def _actor() -> str:
-    return f"{getpass.getuser()} (command line)"
 
 
 def _node(config: Config) -> Any:
@@ -58,7 +53,7 @@ def rename(config: Config, category_id: int, name: str) -> None:
     from db.categories import rename as run
 
     with _node(config).sessions.begin() as session:
-        run(session, category_id, name, _actor(), utc_now())
+        run(session, category_id, name, actor(), utc_now())
 
 
 @click.group()
@@ -92,7 +87,7 @@ def promote(config: Config, model_id: str) -> None:
     from db import registry
 
     with _node(config).sessions.begin() as session:
-        registry.promote(session, model_id, _actor(), utc_now())
+        registry.promote(session, model_id, actor(), utc_now())
     click.echo(f"{model_id} is promoted")
 
 
@@ -103,7 +98,7 @@ def rollback(config: Config) -> None:
     from db import registry
 
     with _node(config).sessions.begin() as session:
-        model = registry.rollback(session, _actor(), utc_now())
+        model = registry.rollback(session, actor(), utc_now())
     click.echo(f"{model.model_id} is promoted again")
 
 
@@ -146,7 +141,8 @@ def retry(config: Config, job: str) -> None:
     from dicom_node.joblist import retry_job
 
     with _node(config).sessions.begin() as session:
-        retry_job(session, job, _actor(), utc_now())
+        said = retry_job(session, job, actor(), utc_now())
+    click.echo(said)
 
 
 @click.group()
@@ -163,13 +159,11 @@ deliveries.add_command(_view("deliveries", "destination, state, result_sop_insta
 @configured
 def resend(config: Config, result_sop_instance_uid: str, destination: str | None) -> None:
     """Send a result again, or release a held one."""
-    from db import deliveries as outbox
+    from dicom_node.acts import send_again
 
     with _node(config).sessions.begin() as session:
-        found = outbox.of_result(session, result_sop_instance_uid, destination)
-        for delivery_pk in found:
-            outbox.release(session, delivery_pk, _actor(), utc_now())
-    click.echo(f"{len(found)} deliveries wait to be sent")
+        count = send_again(session, utc_now(), actor(), result_sop_instance_uid, destination)
+    click.echo(f"{count} deliveries wait to be sent")
 
 
 @deliveries.command("release")
@@ -177,14 +171,12 @@ def resend(config: Config, result_sop_instance_uid: str, destination: str | None
 @configured
 def release_held(config: Config, destination: str) -> None:
     """Release every result that is held for a destination."""
-    from db import deliveries as outbox
+    from dicom_node.acts import move_all
 
     config.peer(destination)
     with _node(config).sessions.begin() as session:
-        found = outbox.held(session, destination)
-        for delivery_pk in found:
-            outbox.release(session, delivery_pk, _actor(), utc_now())
-    click.echo(f"{len(found)} results are released to {destination}")
+        count = move_all(session, utc_now(), actor(), "release", destination)
+    click.echo(f"{count} results are released to {destination}")
 
 
 @click.group()

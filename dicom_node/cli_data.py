@@ -8,7 +8,7 @@ import click
 
 from db.errors import RequestError
 from dicom_node.config import Config
-from dicom_node.console import configured, print_rows, progress_bars
+from dicom_node.console import actor, configured, print_rows, progress_bars
 
 
 @click.command("import")
@@ -36,7 +36,7 @@ def harvest(config: Config, again: bool) -> None:
     from dicom_node.node import Node
 
     with progress_bars() as show:
-        studies, measurements, rejections = harvest_now(Node.open(config), again, show)
+        studies, measurements, rejections = harvest_now(Node.open(config), again, actor(), show)
     click.echo(f"{studies} studies: {measurements} measurements, {rejections} rejections")
 
 
@@ -59,7 +59,7 @@ def _run(config: Config, kind: str) -> None:
     from dicom_node.node import Node
 
     with progress_bars() as show:
-        outcome = run_now(Node.open(config), kind, show)
+        outcome = run_now(Node.open(config), kind, actor(), show)
     click.echo(outcome)
 
 

@@ -1,7 +1,8 @@
-"""What the commands share on a terminal: the --config option, tables, progress bars. Shell."""
+"""What the commands share on a terminal: the --config option, who gives them, tables, progress bars. Shell."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,11 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(load_config(find_config(config_path)), *args, **kwargs)
 
     return with_config
+
+
+def actor() -> str:
+    """Who gives the command, as `audit` names them."""
+    return f"{getpass.getuser()} (command line)"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], as_json: bool) -> None:

@@ -26,7 +26,7 @@ from db.errors import NodeError, RequestError
 from dicom_node.config import Config, load_config
 from dicom_node.database import upgrade
 from dicom_node.demo_facts import gather_facts
-from dicom_node.foreground import wait_for_task
+from dicom_node.foreground import ask_for, wait_for_task
 from dicom_node.node import Node
 from dicom_node.pacs_stand_in import PacsStandIn, send_study
 from dicom_node.phantom.study import make_study
@@ -34,7 +34,6 @@ from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase import write_report
 from dicom_node.supervise import SUPERVISED
 from dicom_node.work import undone_work
-from dicom_node.workflows import ask_for
 
 Progress = Callable[..., None]
 
@@ -228,7 +227,7 @@ def _wait_for_work(node: Node, progress: Progress, longest_s: float = 900.0) -> 
 
 
 def _as_the_button_does(node: Node, kind: str, progress: Progress) -> None:
-    wait_for_task(node, ask_for(node, kind, "demo", utc_now()), progress)
+    wait_for_task(node, ask_for(node, kind, "demo"), progress)
 
 
 def _promote(node: Node) -> None:

@@ -14,6 +14,7 @@ from db.errors import RequestError
 from db.models import Study
 from db.outcomes import Task
 from db.uids import uid_from
+from dicom_node import acts
 from dicom_node.importing import files_below
 from dicom_node.node import Node
 from dicom_node.processes import device_of_its_own
@@ -21,15 +22,17 @@ from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
 from dicom_node.sweep import worker_is_alive
-from dicom_node.workflows import ask_for, run_kind, summary
+from dicom_node.workflows import run_kind, summary
 
 Progress = Callable[..., None]
 
 
-def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, int]:
+def harvest_now(node: Node, again: bool, actor: str, progress: Progress) -> tuple[int, int, int]:
     """(studies, measurements, rejections) of what was harvested; `again`: of everything that is settled."""
     from mining.harvest import harvest_study
 
+    with node.sessions.begin() as session:
+        acts.note(session, utc_now(), actor, "harvest", "everything that is stored" if again else "what is new")
     with reading(node.sessions) as session:
         query = select(Study.study_instance_uid).where(Study.state != "receiving")
         if not again:
@@ -45,7 +48,7 @@ def harvest_now(node: Node, again: bool, progress: Progress) -> tuple[int, int, 
     return len(uids), measurements, rejections
 
 
-def run_now(node: Node, kind: str, progress: Progress) -> str:
+def run_now(node: Node, kind: str, actor: str, progress: Progress) -> str:
     """Categorise or train and wait for it; one line on the outcome.
 
     Where a worker runs, it is the worker's task like any other, and goes on if this process is stopped. Else it runs
@@ -54,8 +57,16 @@ def run_now(node: Node, kind: str, progress: Progress) -> str:
     with reading(node.sessions) as session:
         alive = worker_is_alive(session, utc_now())
     if alive:
-        return wait_for_task(node, ask_for(node, kind, "command line", utc_now()), progress)
+        return wait_for_task(node, ask_for(node, kind, actor), progress)
+    with node.sessions.begin() as session:
+        acts.note(session, utc_now(), actor, kind, "in the foreground")
     return summary(kind, run_kind(node, kind, "foreground", lambda event: progress(**event)))
+
+
+def ask_for(node: Node, kind: str, actor: str) -> int:
+    """Ask the worker for a task, or join one that waits already; its number."""
+    with node.sessions.begin() as session:
+        return acts.ask(session, utc_now(), actor, kind)[0]
 
 
 def wait_for_task(node: Node, task_pk: int, progress: Progress) -> str:

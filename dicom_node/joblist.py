@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import deliveries, studies
+from db import studies
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Audit, Delivery, Task
+from db.outcomes import Delivery, Task
+from dicom_node import acts
 from dicom_node.backoff import STUDY_TRIES
 
 
@@ -39,7 +40,7 @@ def _studies(session: Session) -> list[OpenJob]:
         study = session.get_one(Study, undone.study_instance_uid)
         tries = study.attempts if study.attempted_revision == study.revision else 0
         state = "failed" if tries >= STUDY_TRIES else "retry" if tries else "open"
-        error = study.error if tries else ""
+        error = study.error if study.attempted_revision == study.revision else ""
         found.append(OpenJob(f"study:{study.study_instance_uid}", state, tries, study.next_try_at, error))
     return found
 
@@ -59,17 +60,14 @@ def _deliveries(session: Session) -> list[OpenJob]:
     ]
 
 
-def retry_job(session: Session, job: str, actor: str, now: datetime) -> None:
-    """Make a failed job due now. Raises RequestError if there is none of that name."""
+def retry_job(session: Session, job: str, actor: str, now: datetime) -> str:
+    """Make a failed job due now: what will happen. Raises RequestError if there is none of that name, or it has not
+    failed."""
     kind, _, key = job.partition(":")
-    if kind == "study" and (study := session.get(Study, key)) is not None:
-        if study.attempted_revision == study.revision and study.attempts:
-            study.next_try_at = now
-    elif kind == "task" and key.isdigit() and (task := session.get(Task, int(key))) is not None:
-        # Another task of the same kind: the failed one stays on record.
-        session.add(Task(kind=task.kind, asked_by=actor, asked_at=now))
-    elif kind == "delivery" and key.isdigit():
-        deliveries.release(session, int(key), actor, now)
-    else:
-        raise RequestError("there is no job of that name; see `jobs list`", job=job)
-    session.add(Audit(at=now, actor=actor, action="retry", target=job, facts={}))
+    if kind == "study":
+        return acts.retry_study(session, now, actor, key)
+    if kind == "task" and key.isdigit():
+        return acts.retry_task(session, now, actor, int(key))
+    if kind == "delivery" and key.isdigit():
+        return acts.move_delivery(session, now, actor, "resend", int(key))
+    raise RequestError("there is no job of that name; see `jobs list`", job=job)

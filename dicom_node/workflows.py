@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -183,12 +182,3 @@ def summary(kind: str, outcome: dict[str, Any]) -> str:
 def _note_progress(node: Node, task_pk: int, event: dict[str, Any]) -> None:
     with suppress(*NO_DATABASE), node.sessions.begin() as session:  # a figure less must not end a run of hours
         session.execute(update(Task).where(Task.task_pk == task_pk).values(progress=event))
-
-
-def ask_for(node: Node, kind: str, asked_by: str, now: datetime) -> int:
-    """Put a task into the queue of the worker; returns its number."""
-    with node.sessions.begin() as session:
-        task = Task(kind=kind, asked_by=asked_by, asked_at=now)
-        session.add(task)
-        session.flush()
-        return task.task_pk

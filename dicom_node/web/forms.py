@@ -22,7 +22,8 @@ from starlette.routing import Route
 from db import categories, registry
 from db.engine import Sessions
 from db.errors import NodeError, RequestError
-from dicom_node.web import access, buttons
+from dicom_node import acts
+from dicom_node.web import access
 from dicom_node.web.access import SESSION_FOR
 from dicom_node.web.guard import COOKIE, LoginPage
 from dicom_node.web.pages import SAID_COOKIE
@@ -30,6 +31,9 @@ from dicom_node.web.settings import Actions, WebSettings
 from dicom_node.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
+
+ACTOR = "web"
+"""Whoever has the token: the page knows no persons."""
 
 Form = Mapping[str, str]
 Press = Callable[[Session, datetime, Mapping[str, str], Form], str]
@@ -89,8 +93,13 @@ class Forms:
         name = request.path_params["name"]
         if self.settings.destination(name) is None:
             return _answer(request, f"{name} is not a peer of the configuration; there is nothing to test.", 409)
+        return await run_in_threadpool(self._test, request, name)
+
+    def _test(self, request: Request, name: str) -> Response:
+        with self.sessions.begin() as session:
+            acts.note(session, self.clock(), ACTOR, "test peer", name)
         try:
-            return _answer(request, await run_in_threadpool(self.actions.echo, name), 200)
+            return _answer(request, self.actions.echo(name), 200)
         except NodeError as error:
             return _answer(request, f"{name} does not answer: {error}", 409)
 
@@ -165,39 +174,47 @@ def _number(text: str) -> int:
 
 
 def _ask(kind: str) -> Press:
-    return lambda session, now, path, form: buttons.ask(session, now, kind)
+    return lambda session, now, path, form: acts.ask(session, now, ACTOR, kind)[1]
 
 
 def _move(button: str) -> Press:
-    return lambda session, now, path, form: buttons.move_delivery(session, now, button, _number(path["delivery_pk"]))
+    return lambda session, now, path, form: acts.move_delivery(
+        session, now, ACTOR, button, _number(path["delivery_pk"])
+    )
 
 
 def _move_all(button: str) -> Press:
-    return lambda session, now, path, form: buttons.move_all(session, now, button, path["name"])
+    def press(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+        moved = acts.move_all(session, now, ACTOR, button, path["name"])
+        if not moved:
+            raise RequestError(f"there is nothing to {button} for this destination", destination=path["name"])
+        return f"{moved} {'delivery' if moved == 1 else 'deliveries'} to {path['name']} will begin at once."
+
+    return press
 
 
 def _choose(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
-    return buttons.choose(session, now, _number(path["instance_pk"]))
+    return acts.choose(session, now, ACTOR, _number(path["instance_pk"]))
 
 
 def _promote(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
-    model = registry.promote(session, path["model_id"], buttons.ACTOR, now)
+    model = registry.promote(session, path["model_id"], ACTOR, now)
     return f"Model {model.model_id} reads new studies from now on; old studies are not analysed again."
 
 
 def _rollback(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
-    model = registry.rollback(session, buttons.ACTOR, now)
+    model = registry.rollback(session, ACTOR, now)
     return f"Model {model.model_id}, which was in use before, reads new studies from now on."
 
 
 def _rename(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
     name = form.get("name", "")
-    categories.rename(session, _number(path["category_id"]), name, buttons.ACTOR, now)
+    categories.rename(session, _number(path["category_id"]), name, ACTOR, now)
     return f"The category is now called {' '.join(name.split())}; no later run changes that."
 
 
 def _retry_study(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
-    return buttons.retry_study(session, now, path["study_instance_uid"])
+    return acts.retry_study(session, now, ACTOR, path["study_instance_uid"])
 
 
 PRESSES: dict[str, Press] = {

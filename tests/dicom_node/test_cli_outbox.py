@@ -12,7 +12,7 @@ from command_line import Cli, cli_of, lonely_site, refused, save
 from pydicom import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import CTImageStorage, Verification
-from sqlalchemy import select
+from sqlalchemy import select, text
 from whole_way import Site, analysis_state, command, keep, serving, study, until, wait_for_work
 
 from db import deliveries, registry
@@ -21,6 +21,7 @@ from db.models import LesionRow, Study
 from db.outcomes import Analysis, Audit, Delivery, Model, Task
 from db.outcomes import Result as ResultRow
 from dicom_node import logs
+from dicom_node.sweep import beat
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 
@@ -62,7 +63,57 @@ def test_a_job_that_failed_for_good_is_listed_shown_and_tried_again_on_request(s
     with reading(site.node.sessions) as session:
         next_try_at = session.get_one(Study, "1.2.3").next_try_at
         assert next_try_at is not None and next_try_at <= utc_now()
-        assert session.scalars(select(Audit.action)).all() == ["retry"]
+        assert session.scalars(select(Audit.action)).all() == ["retry study"]
+
+
+def test_only_what_has_failed_is_tried_again(site: Site, cli: Cli) -> None:
+    failed_study(site)
+    with site.node.sessions.begin() as session:
+        session.get_one(Study, "1.2.3").attempts = 0
+        session.add_all(
+            Task(task_pk=number, kind="train", state=state, asked_by="tests", asked_at=NOW)
+            for number, state in enumerate(("waiting", "running", "done"), start=1)
+        )
+    pk = delivery_pk_of(site, outbox(site, study(0).images[0]))
+    assert refused(cli("jobs", "retry", "study:1.2.3")).startswith("no try of this study has failed")
+    for number, state in enumerate(("waiting", "running", "done"), start=1):
+        told = f"a task that is {state} cannot be tried again (task={number})"
+        assert refused(cli("jobs", "retry", f"task:{number}")) == told
+    assert refused(cli("jobs", "retry", f"delivery:{pk}")).startswith("a delivery that is waiting cannot be changed")
+    with reading(site.node.sessions) as session:
+        assert session.scalars(select(Audit)).all() == []
+        assert session.scalars(select(Task.state).order_by(Task.task_pk)).all() == ["waiting", "running", "done"]
+
+
+def test_a_failed_task_is_asked_for_once_more_and_stays_on_record(site: Site, cli: Cli) -> None:
+    with site.node.sessions.begin() as session:
+        session.add(Task(task_pk=1, kind="train", state="failed", asked_by="tests", asked_at=NOW))
+    said = [cli("jobs", "retry", "task:1").stdout for _ in range(2)]
+    assert said == [
+        "train is asked for; it begins when the worker is free.\n",
+        "train is already asked for and begins when the worker is free.\n",
+    ]
+    with reading(site.node.sessions) as session:
+        assert session.scalars(select(Task.state).order_by(Task.task_pk)).all() == ["failed", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [(["harvest"], "what is new"), (["harvest", "--again"], "everything that is stored"), (["train"], "task 1"),
+     (["categorise"], "in the foreground")],
+)  # fmt: skip
+def test_who_harvests_and_learns_is_on_record(site: Site, cli: Cli, command: list[str], target: str) -> None:
+    if target == "task 1":  # a worker is there, and fails at once
+        with site.node.sessions.begin() as session:
+            beat(session, "here-work", "work", utc_now())
+            session.execute(
+                text("CREATE TRIGGER fail AFTER INSERT ON task BEGIN UPDATE task SET state = 'failed'; END")
+            )
+    cli(*command)  # without lesions, learning is refused: it was asked for all the same
+    with reading(site.node.sessions) as session:
+        (row,) = session.scalars(select(Audit))
+    assert (row.action, row.target) == (command[0], target)
+    assert row.actor.endswith("(command line)")
 
 
 @pytest.mark.parametrize("job", ["study:9", "task:9", "task:x", "delivery:9", "nonsense"])
@@ -134,6 +185,37 @@ def outbox(site: Site, ds: Dataset, mode: str = "send") -> str:
 def delivery(site: Site) -> Delivery:
     with reading(site.node.sessions) as session:
         return session.scalars(select(Delivery)).one()
+
+
+def delivery_pk_of(site: Site, uid: str) -> int:
+    with reading(site.node.sessions) as session:
+        (pk,) = deliveries.of_result(session, uid, None)
+    return pk
+
+
+def test_a_replaced_result_is_not_sent_again_and_stays_known_as_delivered(site: Site, cli: Cli) -> None:
+    uid = outbox(site, study(0).images[0])
+    pk = delivery_pk_of(site, uid)
+    with site.node.sessions.begin() as session:
+        deliveries.note_success(session, pk, "Success", NOW)
+        session.get_one(ResultRow, uid).superseded_by = uid
+    told = f"a newer result has replaced this one; release or resend that (delivery={pk})"
+    assert refused(cli("deliveries", "resend", uid)) == told
+    assert refused(cli("jobs", "retry", f"delivery:{pk}")) == told
+    after = delivery(site)
+    assert (after.state, after.delivered_at, after.last_answer) == ("delivered", NOW, "Success")
+
+
+def test_a_result_is_sent_again_where_it_was_given_up_and_released_where_it_is_held(site: Site, cli: Cli) -> None:
+    uid = outbox(site, study(0).images[0], "hold")
+    with site.node.sessions.begin() as session:
+        deliveries.put(session, uid, "archive", "send", NOW)
+        dead = session.scalars(select(Delivery).where(Delivery.destination == "archive")).one()
+        dead.state, dead.tries = "dead", 30
+    assert cli("deliveries", "resend", uid).stdout == "2 deliveries wait to be sent\n"
+    with reading(site.node.sessions) as session:
+        assert session.execute(select(Delivery.state, Delivery.tries)).all() == [("waiting", 0)] * 2
+    assert refused(cli("deliveries", "resend", uid, "--to", "archive")).startswith("a delivery that is waiting cannot")
 
 
 def test_held_results_are_released_for_one_destination(site: Site, cli: Cli) -> None:

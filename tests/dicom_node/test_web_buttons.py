@@ -1,7 +1,7 @@
 """What each button does: its rows, its sentence, and what it refuses."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,6 +80,19 @@ def test_resend_sends_a_delivered_result_again(client: TestClient, sessions: Ses
     pk = delivery(sessions, DELIVERED).delivery_pk
     assert client.post(f"/deliveries/{pk}/resend").status_code == 200
     assert delivery(sessions, DELIVERED).state == "waiting"
+
+
+def test_resend_need_not_wait_for_the_next_try_once_one_has_failed(client: TestClient, sessions: Sessions) -> None:
+    pk = delivery(sessions, WAITING).delivery_pk
+    address = f'action="/deliveries/{pk}/resend'
+    assert address not in client.get("/deliveries").text
+    with sessions.begin() as session:
+        waiting = session.get_one(Delivery, pk)
+        waiting.tries, waiting.next_try_at = 7, NOW + timedelta(hours=4)
+    assert address in client.get("/deliveries").text
+    assert client.post(f"/deliveries/{pk}/resend").status_code == 200
+    after = delivery(sessions, WAITING)
+    assert (after.state, after.next_try_at, after.tries) == ("waiting", NOW, 0)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +191,14 @@ def test_a_study_given_up_is_tried_again_when_a_person_asks(client: TestClient, 
     assert client.post("/studies/1.2.3.2/retry").status_code == 409
 
 
-def test_the_test_button_asks_the_peer_and_says_what_it_answered(client: TestClient) -> None:
+def test_the_test_button_asks_the_peer_says_what_it_answered_and_is_on_record(
+    client: TestClient, sessions: Sessions
+) -> None:
     answer = client.post("/destinations/READING%20%3CROOM%3E/test")
+    with sessions() as session:
+        assert [(row.at, row.action, row.target) for row in session.scalars(select(Audit))] == [
+            (NOW, "test peer", "READING <ROOM>")
+        ]
     assert answer.text == "READING <ROOM> answered C-ECHO with 0x0000.\n"
     assert answer.headers["content-type"].startswith("text/plain")
 
