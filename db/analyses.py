@@ -149,6 +149,13 @@ def save_without_detections(
     return analysis
 
 
+def add_reason(session: Session, analysis_id: str, reason: str) -> None:
+    """Enter what else is to be said of an analysis; no patient's data in the reason."""
+    analysis = session.get_one(Analysis, analysis_id)
+    analysis.reason = f"{analysis.reason}; {reason}" if analysis.reason else reason
+    session.flush()
+
+
 def detections_of(session: Session, analysis_id: str, files: FileStore, reported_only: bool = True) -> list[Detection]:
     """The detections of an analysis, the highest score first; with their masks, read from the file store."""
     query = select(DetectionRow).where(DetectionRow.analysis_id == analysis_id)

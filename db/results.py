@@ -86,16 +86,15 @@ def current_results(session: Session, study_instance_uid: str) -> list[Result]:
     )
 
 
-def predecessor(session: Session, study_instance_uid: str, profile: str, model_id: str) -> Result | None:
-    """The newest result of that encoding and model for a study: a new one goes into its series and supersedes it."""
+def predecessor(session: Session, study_instance_uid: str, profile: str) -> Result | None:
+    """The newest result of that encoding for a study, of whatever model, superseded or not.
+
+    A new one goes into its series. It may be superseded by one of another encoding: nothing found has no SEG.
+    """
     return session.scalars(
         select(Result)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
-        .where(
-            Analysis.study_instance_uid == study_instance_uid,
-            Analysis.model_id == model_id,
-            Result.profile == profile,
-        )
+        .where(Analysis.study_instance_uid == study_instance_uid, Result.profile == profile)
         .order_by(Result.instance_number.desc(), Result.created_at.desc())
         .limit(1)
     ).first()

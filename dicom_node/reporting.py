@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +37,16 @@ SERIES_NUMBERS = {"SR": 9901, "SEG": 9902}
 """High, so that ours come last in a study's list; the same for every analysis of a study."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a new object of a profile goes: into the series of the earlier ones of its study, after the last."""
+
+    series_instance_uid: str
+    instance_number: int
+    before: Result | None
+    """What it replaces, and a new SR names as its predecessor."""
+
+
 def report(node: Node, study_instance_uid: str, revision: int) -> str:
     """Build what the destinations want to know of one analysed revision, enter and queue it; one line on it.
 
@@ -51,24 +62,32 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
         images = [each for each in stored if each.series_instance_uid == series]
         missing = lost.gone(node.files, images)
         earlier = results.current_results(session, study_instance_uid)
-    wanted = _wanted(node.config.peers, analysis, bool(earlier))
+        places = {name: _place(session, analysis, name) for name in PROFILES}
+        told = deliveries.delivered_to(session, study_instance_uid)
+    hearers = [peer for peer in node.config.peers if _concerns(peer, analysis, told)]
+    wanted, because = _wanted(hearers), ""
     if wanted and missing and analysis.state != "failed":
         raise lost.lost_file(missing)
     paths = [node.files.path(each.file_name) for each in images if each not in missing]
-    built = _build(node, analysis, found, paths, wanted, earlier) if wanted and paths else []
+    try:
+        built = _build(node, analysis, found, paths, wanted, places) if wanted and paths else []
+    except ContentError as error:  # the same images would refuse again
+        built, because = [], f"no result can be written: {error}"
+        log.warning("study=%s %s", study_instance_uid, because)
+    made = [result for result, _ in built]
     with node.sessions.begin() as session:
         if studies.lock(session, study_instance_uid).analysed_revision >= revision:
             return "reported already"
+        if because:
+            analyses.add_reason(session, analysis.analysis_id, because)
         for result, dataset in built:
             _enter(session, result, header_sha256(dataset), earlier)
-        _retire(session, earlier, [result for result, _ in built])
-        for peer in node.config.peers:
-            for result, _ in built:
-                if result.profile in peer.deliver and _concerns(peer, analysis, earlier):
-                    deliveries.put(session, result.result_sop_instance_uid, peer.name, peer.mode, analysis.finished_at)
+        _retire(session, earlier, made)
+        _put(session, hearers, made)
+        _mark_what_stays(session, analysis, earlier, hearers, made)
         studies.mark_analysed(session, study_instance_uid, revision)
     log.info("reported study=%s state=%s objects=%d", study_instance_uid, analysis.state, len(built))
-    return f"{analysis.state}, {len(built)} objects"
+    return f"{analysis.state}, {len(built)} objects" + (f"; {because}" if because else "")
 
 
 def _largest_ct(stored: Sequence[studies.StoredInstance]) -> str:
@@ -77,20 +96,26 @@ def _largest_ct(stored: Sequence[studies.StoredInstance]) -> str:
     return max(sizes, key=lambda uid: (sizes[uid], uid), default="")
 
 
-def _concerns(peer: Peer, analysis: Analysis, earlier: Sequence[Result]) -> bool:
-    """Whether a destination hears of an analysis: of lesions always; of none where it asked to, or to correct us."""
+def _place(session: Session, analysis: Analysis, profile: str) -> Place:
+    before = results.predecessor(session, analysis.study_instance_uid, profile)
+    if before is None:
+        series = uid_from("series", analysis.study_instance_uid, profile, analysis.model_id)
+    else:
+        series = before.series_instance_uid
+    return Place(series, results.next_instance_number(session, series), before)
+
+
+def _concerns(peer: Peer, analysis: Analysis, told: Collection[str]) -> bool:
+    """Whether a destination hears of an analysis: of lesions always; of none where it asked to, or to correct what
+    was delivered there before.
+    """
     if analysis.state == "found":
         return True
-    return analysis.state in ("none found", "failed") and (peer.report_empty or bool(earlier))
+    return analysis.state in ("none found", "failed") and (peer.report_empty or peer.name in told)
 
 
-def _wanted(peers: Iterable[Peer], analysis: Analysis, corrects: bool) -> list[Profile]:
-    names = {
-        name
-        for peer in peers
-        if analysis.state == "found" or (analysis.state in ("none found", "failed") and (peer.report_empty or corrects))
-        for name in peer.deliver
-    }
+def _wanted(hearers: Iterable[Peer]) -> list[Profile]:
+    names = {name for peer in hearers for name in peer.deliver}
     return sorted((PROFILES[name] for name in names), key=lambda profile: profile.build_order)
 
 
@@ -100,27 +125,24 @@ def _build(
     found: Sequence[Detection],
     paths: Sequence[Path],
     wanted: Sequence[Profile],
-    earlier: Sequence[Result],
+    places: Mapping[str, Place],
 ) -> list[tuple[Result, Dataset]]:
     """The objects, each written to the file store already; the order of `wanted`, so that an SR can name its SEG."""
     images = headers_of(paths)
     built: list[tuple[Result, Dataset]] = []
     segmentation: InstanceReference | None = None
     for profile in wanted:
-        before = next((r for r in reversed(earlier) if r.profile == profile.name), None)
+        place = places[profile.name]
+        before = place.before if profile.kind == "SR" else None
         context = Context(
             images=images,
             model=model_description(node, analysis.model_id or "none"),
-            series_instance_uid=(
-                before.series_instance_uid
-                if before is not None
-                else uid_from("series", analysis.study_instance_uid, profile.name, analysis.model_id)
-            ),
+            series_instance_uid=place.series_instance_uid,
             sop_instance_uid=uid_from("result", analysis.analysis_id, profile.name),
             created_at=analysis.finished_at,
             series_number=SERIES_NUMBERS[profile.kind],
-            instance_number=1 if before is None else before.instance_number + 1,
-            predecessors=(_reference(before, analysis),) if before is not None and profile.kind == "SR" else (),
+            instance_number=place.instance_number,
+            predecessors=() if before is None else (_reference(before, analysis),),
             segmentation=segmentation,
         )
         failed = analysis.state == "failed" and profile.kind == "SR"
@@ -212,3 +234,34 @@ def _retire(session: Session, earlier: Sequence[Result], built: Sequence[Result]
         for old in earlier:
             if old.profile not in {result.profile for result in built}:
                 _supersede(session, old, built[-1])
+
+
+def _put(session: Session, hearers: Iterable[Peer], made: Sequence[Result]) -> None:
+    """Into the outbox, what each destination takes."""
+    for peer in hearers:
+        for result in made:
+            if result.profile in peer.deliver:
+                deliveries.put(session, result.result_sop_instance_uid, peer.name, peer.mode, result.created_at)
+
+
+def _mark_what_stays(
+    session: Session, analysis: Analysis, earlier: Sequence[Result], hearers: Iterable[Peer], made: Sequence[Result]
+) -> None:
+    """Where nothing that we send replaces an earlier object, its delivery says that it no longer holds.
+
+    A destination that takes only SEG keeps the old one when a later analysis finds nothing: there is no empty SEG.
+    """
+    if analysis.state == "not analysed":  # that says nothing of what was found before
+        return
+    because = f"a later analysis: {analysis.state}"
+    for old in earlier:
+        replaced = {
+            peer.name
+            for peer in hearers
+            if any(new.profile in peer.deliver and (new.profile == old.profile or new.kind == "SR") for new in made)
+        }
+        for destination in deliveries.outdate(session, old.result_sop_instance_uid, replaced, because):
+            log.warning(
+                "sop_instance=%s stays at destination=%s and no longer holds; %s",
+                old.result_sop_instance_uid, destination, because,
+            )  # fmt: skip

@@ -151,7 +151,7 @@ def test_instance_numbers_go_on_in_a_series(sessions: Sessions) -> None:
         assert next_instance_number(session, "2.25.77") == 5
 
 
-def test_the_predecessor_is_the_newest_of_its_profile_and_model(sessions: Sessions) -> None:
+def test_the_predecessor_is_the_newest_of_its_profile_superseded_or_not(sessions: Sessions) -> None:
     with sessions.begin() as session:
         analysis = add_study(session, "1.2.1")
         other_model = (add_study(session, "1.2.2", "model-b"), add_analysis(session, "1.2.1", 1, "model-b"))[1]
@@ -160,10 +160,11 @@ def test_the_predecessor_is_the_newest_of_its_profile_and_model(sessions: Sessio
         enter(session, "2.25.2", later, number=2)
         enter(session, "2.25.3", other_model, number=3)
         enter(session, "2.25.4", later, "seg", number=4)
-        found = predecessor(session, "1.2.1", "ohif", "model-a")
+        supersede(session, "2.25.3", "2.25.4")
+        found = predecessor(session, "1.2.1", "ohif")
         assert found is not None
-        assert found.result_sop_instance_uid == "2.25.2"
-        assert predecessor(session, "1.2.2", "ohif", "model-a") is None
+        assert found.result_sop_instance_uid == "2.25.3"
+        assert predecessor(session, "1.2.2", "ohif") is None
 
 
 def add_detection(session: Session, analysis_id: str, number: int, image: str, reported: bool = True) -> None:

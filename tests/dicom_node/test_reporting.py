@@ -1,21 +1,25 @@
 """An analysis → results: once, in place of the earlier ones, and never for images that are no longer those."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
+from sqlalchemy import select
 from whole_way import Site, analysis_state, configure, current, keep, ledger, study
 
-from db import analyses, registry, studies
+from db import analyses, deliveries, registry, studies
 from db.detection import Detection, Mask
 from db.engine import reading, utc_now
 from db.errors import LostFile
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import ImageReference
 from db.models import Study
+from db.outcomes import Delivery, Result
+from dicom_node.config import Peer
 from dicom_node.deliver import deliver
 from dicom_node.reporting import headers_of
 from dicom_node.settle import settle_study
@@ -77,14 +81,51 @@ def analyse(site: Site, *, finds: bool) -> None:
         )  # fmt: skip
 
 
+def with_peers(site: Site, *peers: Peer) -> Site:
+    config = site.config.model_copy(update={"peers": list(peers)})
+    return replace(site, config=config, node=replace(site.node, config=config))
+
+
+def found(site: Site) -> str:
+    analyse(site, finds=True)
+    return report_study(site.node, UID)
+
+
+def none_found_now(site: Site) -> str:
+    """The images were corrected since, and nothing is found in them."""
+    arrive(site, corrected())
+    analyse(site, finds=False)
+    return report_study(site.node, UID)
+
+
+def deliver_all(site: Site, destination: str) -> None:
+    """As if all that waits for a destination had been sent there."""
+    with site.node.sessions.begin() as session:
+        waiting = select(Delivery.delivery_pk).where(Delivery.destination == destination, Delivery.state == "waiting")
+        for pk in session.scalars(waiting).all():
+            deliveries.note_success(session, pk, "Success", NOW)
+
+
+def outbox(site: Site, destination: str) -> list[tuple[str, str, str]]:
+    """Kind, state and last answer of all that a destination has to do with, the oldest first."""
+    with reading(site.node.sessions) as session:
+        rows = session.execute(
+            select(Result.kind, Delivery.state, Delivery.last_answer)
+            .join(Delivery, Delivery.result_sop_instance_uid == Result.result_sop_instance_uid)
+            .where(Delivery.destination == destination)
+            .order_by(Delivery.delivery_pk)
+        )
+        return [(kind, state, answer) for kind, state, answer in rows]
+
+
 def delivery_states(site: Site) -> dict[str, str]:
     return {row.uid: row.delivery for row in ledger(site, UID)}
 
 
-def corrected() -> list[Dataset]:
+def corrected(patient_id: str = "RIGHT") -> list[Dataset]:
     again = [deepcopy(image) for image in PHANTOM.images]
     for image in again:
-        image.PatientID = "RIGHT"
+        image.PatientID = patient_id
     return again
 
 
@@ -141,11 +182,95 @@ def test_where_nothing_is_found_any_more_the_new_report_stands_for_all_earlier_o
     analyse(site, finds=True)
     report_study(site.node, UID)
     first = current(site, UID)
+    deliver_all(site, "pacs")
     arrive(site, corrected())
     analyse(site, finds=False)
     assert report_study(site.node, UID) == "none found, 1 objects"
     assert set(current(site, UID)) == {"SR"} and first["SR"] != current(site, UID)["SR"]
     assert {row.superseded_by for row in ledger(site, UID)} == {None, current(site, UID)["SR"]}
+
+
+def test_what_is_found_again_after_nothing_was_goes_on_in_the_series_of_the_first(site: Site) -> None:
+    found(site)
+    deliver_all(site, "pacs")
+    none_found_now(site)
+    arrive(site, corrected("RIGHT AFTER ALL"))
+    found(site)
+    assert {(row.kind, row.number) for row in ledger(site, UID)} == {
+        ("SEG", 1), ("SEG", 2), ("SR", 1), ("SR", 2), ("SR", 3)
+    }  # fmt: skip
+    assert len({row.series for row in ledger(site, UID)}) == 2, "one of SR, one of SEG"
+    last = dcmread(next(site.config.data_dir.glob(f"results/*/{current(site, UID)['SR']}.dcm")))
+    (named,) = last.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    by_number = {row.number: row.uid for row in ledger(site, UID) if row.kind == "SR"}
+    assert named.ReferencedSOPInstanceUID == by_number[2]
+
+
+def peer(name: str, deliver: list[str], *, report_empty: bool = False) -> Peer:
+    return Peer(name=name, ae_title=name.upper(), port=104, deliver=deliver, mode="send", report_empty=report_empty)
+
+
+def test_that_nothing_is_found_any_more_is_told_where_lesions_were_delivered_and_where_it_was_asked_for(
+    site: Site,
+) -> None:
+    both = ["seg", "ohif"]
+    there = with_peers(site, peer("told", both), peer("waits", both), peer("asks", ["ohif"], report_empty=True))
+    found(there)
+    deliver_all(there, "told")
+    assert none_found_now(there) == "none found, 1 objects"
+    superseded = deliveries.SUPERSEDED
+    assert outbox(there, "told")[2:] == [("SR", "waiting", "")]
+    assert outbox(there, "waits") == [("SEG", "discarded", superseded), ("SR", "discarded", superseded)]
+    assert outbox(there, "asks") == [("SR", "discarded", superseded), ("SR", "waiting", "")]
+
+
+def test_a_correction_that_was_superseded_unsent_is_followed_by_one_that_is_sent(site: Site) -> None:
+    there = with_peers(site, peer("told", ["ohif"]))
+    found(there)
+    deliver_all(there, "told")
+    none_found_now(there)
+    arrive(there, corrected("RIGHT AFTER ALL"))
+    analyse(there, finds=False)
+    report_study(there.node, UID)
+    assert [state for _, state, _ in outbox(there, "told")] == ["delivered", "discarded", "waiting"]
+
+
+def test_a_segmentation_that_nothing_can_replace_is_marked_where_it_stays(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = with_peers(site, peer("has", ["seg"]), peer("waits", ["seg"]))
+    found(there)
+    deliver_all(there, "has")
+    assert none_found_now(there) == "none found, 0 objects"
+    because = "(a later analysis: none found)"
+    assert outbox(there, "has") == [("SEG", "delivered", f"Success; no longer holds, delete it there {because}")]
+    assert outbox(there, "waits") == [("SEG", "discarded", f"no longer holds {because}")]
+    assert "stays at destination=has and no longer holds" in caplog.text
+    assert "destination=waits" not in caplog.text
+
+
+def test_images_of_which_no_result_can_be_made_end_with_the_reason(site: Site) -> None:
+    images = corrected()
+    for image in images:
+        del image.PixelSpacing  # of the header alone: the analysis that is entered next has its geometry
+    arrive(site, images)
+    analyse(site, finds=True)
+    reason = "no result can be written: a source image lacks an attribute"
+    assert report_study(site.node, UID).startswith(f"found, 0 objects; {reason}")
+    assert analysis_state(site, UID).startswith(f"found: {reason}") and ledger(site, UID) == []
+    with reading(site.node.sessions) as session:
+        assert not any(undone.analyse for undone in studies.undone(session))
+
+
+def test_the_failure_of_a_series_without_geometry_is_reported(site: Site) -> None:
+    there = with_peers(site, peer("asks", ["seg", "ohif"], report_empty=True))
+    images = corrected()
+    for image in images:
+        del image.ImagePositionPatient
+    revision = arrive(there, images)
+    with there.node.sessions.begin() as session:
+        analyses.save_without_detections(session, "f", UID, revision, state="failed", reason="no plane", now=NOW)
+    assert report_study(there.node, UID) == "failed, 1 objects"
 
 
 def test_a_result_that_would_speak_of_a_lost_image_waits_for_it(site: Site) -> None:
