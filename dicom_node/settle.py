@@ -7,7 +7,6 @@ meanwhile leaves it where it was, for the next round.
 from __future__ import annotations
 
 import logging
-import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from enum import Enum
 from itertools import groupby
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_partial
@@ -39,9 +37,11 @@ from db.engine import Sessions, reading
 from db.errors import ContentError, StoreAway
 from db.files import FileStore
 from db.indexing import IndexedInstance, index
+from dicom_node.decoding import digests
 from dicom_node.duplicates import Candidate, resolve
+from dicom_node.processes import ChildFailed
+from mining.elements import UNREADABLE
 from mining.headers import read_header
-from mining.sameness import content_digest
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +50,6 @@ LAST_SIMPLE_GROUP = 0x0028
 
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 """Float, Double Float and plain Pixel Data."""
-
-UNREADABLE = (
-    InvalidDicomError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises for a file that it cannot follow. Not OSError: a missing file or disk is no fault of the file."""
 
 AskCount = Callable[[str, str], int | None]
 """(AE title that sent it, Study Instance UID) → how many instances it has there; None if that cannot be asked."""
@@ -127,10 +112,11 @@ def settle_due(
         uid = study.study_instance_uid
         try:
             settled.append(settle_if_whole(sessions, files, study, now, quiet_for, site_key, ask_count))
-        except (OSError, StoreAway) as error:  # the disk fails: this study waits until it is mended, and stops no other
+        except (OSError, StoreAway, ChildFailed) as error:
+            # The disk or the machine fails: this study waits until it is mended, and stops no other.
             if uid not in stuck:
                 stuck.add(uid)
-                because = error if isinstance(error, StoreAway) else error.strerror
+                because = error.strerror if isinstance(error, OSError) else error
                 log.error("study=%s cannot settle, for a file cannot be read: %s", uid, because)
         else:
             if uid in stuck:
@@ -155,7 +141,8 @@ def settle_if_whole(
     waited_again = is_settled(study.received_last_at, now, 2 * quiet_for)
     there = study.expected_instances
     if there is None or waited_again:
-        there = ask_count(study.source_ae, study.study_instance_uid)
+        asked = ask_count(study.source_ae, study.study_instance_uid)
+        there = asked if asked is not None else there
     decision = decide(study.received_last_at, now, quiet_for, study.instances, there)
     if decision is Decision.WAIT:
         if there != study.expected_instances:
@@ -182,7 +169,7 @@ def settle_study(
     """
     with reading(sessions) as session:
         seen = contents_to_settle(session, study_instance_uid)
-    gone = {c.instance_pk for c in lost.gone(files, (c for c in seen if c.state != SUPERSEDED))}
+    gone = {c.instance_pk for c in lost.gone(files, filter(_is_in_question, seen))}
     states = _resolve_duplicates(files, seen, gone)
     count_here = [c for c in seen if c.study_instance_uid == study_instance_uid and states[c.instance_pk] == CURRENT]
     indexed, broken = _read_headers(files, [c for c in count_here if c.new and c.instance_pk not in gone])
@@ -210,35 +197,36 @@ def settle_study(
     return settled
 
 
+def _is_in_question(content: Content) -> bool:
+    """Whether a content may count: it is not superseded, or came again since it was."""
+    return content.new or content.state != SUPERSEDED
+
+
 def _resolve_duplicates(files: FileStore, contents: Sequence[Content], gone: Collection[int]) -> dict[int, str]:
     """The state of every content; only where several share a SOP Instance UID need their files be compared.
 
     gone: those without a file. One that is there replaces them, whatever its pixels: it was sent again.
     """
     states: dict[int, str] = {}
+    groups: list[list[Content]] = []
     for _, group in groupby(contents, key=lambda content: content.sop_instance_uid):
         rivals = list(group)
-        if any(c.state != SUPERSEDED and c.instance_pk not in gone for c in rivals):
+        if any(_is_in_question(c) and c.instance_pk not in gone for c in rivals):
             states |= {c.instance_pk: SUPERSEDED for c in rivals if c.instance_pk in gone}
             rivals = [c for c in rivals if c.instance_pk not in gone]
-        contested = sum(content.state != SUPERSEDED for content in rivals) > 1
+        groups.append(rivals)
+    contested = [c for rivals in groups if sum(map(_is_in_question, rivals)) > 1 for c in rivals if _is_in_question(c)]
+    shown = _digests(files, [c for c in contested if c.instance_pk not in gone])
+    for rivals in groups:
         states |= resolve(
-            [
-                Candidate(c.instance_pk, c.state, c.new, _digest(files, c) if contested else c.content_sha256)
-                for c in rivals
-            ]
+            [Candidate(c.instance_pk, c.state, c.new, shown.get(c.instance_pk, c.content_sha256)) for c in rivals]
         )
     return states
 
 
-def _digest(files: FileStore, content: Content) -> str:
-    if content.state == SUPERSEDED or not files.path(content.file_name).is_file():
-        return content.content_sha256
-    try:
-        ds = dcmread(files.path(content.file_name))
-    except UNREADABLE:
-        return content.content_sha256
-    return content_digest(ds, content.content_sha256)
+def _digests(files: FileStore, contents: Sequence[Content]) -> dict[int, str]:
+    found = digests([(files.path(content.file_name), content.content_sha256) for content in contents])
+    return {content.instance_pk: digest for content, digest in zip(contents, found, strict=True)}
 
 
 def _read_headers(
@@ -266,7 +254,9 @@ def open_header(path: Path) -> Dataset:
         try:
             with path.open("rb") as file:
                 ds = read_partial(file, stop_when=stop_when)
-        except UNREADABLE as error:
+        except (InvalidDicomError, zlib.error, *UNREADABLE) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk fails; without a number it is pydicom's own, for bytes that it cannot follow
             failure = type(error).__name__
             continue
         if len(ds):  # of a file that ends too early pydicom gives back nothing

@@ -220,6 +220,24 @@ def test_a_document_that_was_cut_off_keeps_its_patient(store: Store, settle: Cal
     assert patient(store).patient_id == "P-98"
 
 
+def without_items(text: str) -> Received:
+    """A document that ends where its sequence begins: pydicom calls that an OSError."""
+    whole = received(document(PatientID="P-97", StudyDescription=text))
+    at = whole.data_set.index(b"\x40\x00\x30\xa7")
+    broken = whole.data_set[:at] + b"\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff"
+    return Received(broken, ExplicitVRLittleEndian, whole.sop_class_uid, whole.sop_instance_uid, "PACS")
+
+
+def test_a_document_that_ends_inside_a_sequence_is_no_disk_that_fails(
+    store: Store, settle: Callable[..., Settled]
+) -> None:
+    store.keep(without_items("one"), NOW)
+    assert settle().unreadable == 0
+    assert patient(store).patient_id == "P-97"
+    store.keep(without_items("another"), NOW + timedelta(minutes=20))
+    assert settle().conflicts == 2
+
+
 # --- several contents under one UID -----------------------------------------------------------------------------
 
 
@@ -510,3 +528,16 @@ def test_a_disk_that_fails_is_told_once_and_stops_no_other_study(
     assert settle_all(store, stuck) == [STUDY]
     told = [record.getMessage() for record in caplog.records if "cannot settle" in record.getMessage()]
     assert told == [f"study={STUDY} cannot settle, for a file cannot be read: Input/output error"]
+
+
+def test_a_sender_that_falls_silent_leaves_what_it_counted_before(store: Store) -> None:
+    keep(store, ct(1))
+    answers = [3, None]
+
+    def tick(seconds: int) -> list[Settled]:
+        now = NOW + timedelta(seconds=seconds)
+        return settle_due(store.sessions, store.files, now, QUIET, SITE_KEY, lambda ae, uid: answers.pop(0), set())
+
+    assert tick(60) == []
+    (settled,) = tick(120)
+    assert (settled.complete, study(store).expected_instances) == (False, 3)
