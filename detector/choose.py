@@ -24,6 +24,8 @@ class Candidate:
     series_number: int | None
     multi_frame: bool = False
     """Whether any of its images has several frames."""
+    frame_of_reference: bool = True
+    """Whether it tells a Frame of Reference UID (PS3.3 C.7.4.1): no result can be drawn without."""
 
 
 def reason_against(series: Candidate) -> str:
@@ -38,6 +40,8 @@ def reason_against(series: Candidate) -> str:
         return "it is a projection"
     if series.multi_frame:
         return "its images are multi-frame, and results on such are not built yet"
+    if not series.frame_of_reference:
+        return "it has no Frame of Reference UID, which a result must name"
     return ""
 
 

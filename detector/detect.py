@@ -48,9 +48,7 @@ class DetectSettings:
     """What is kept of a series' lesions."""
 
     keep_score: float = 0.05
-    """Below it a lesion is forgotten."""
-    max_kept: int = 100
-    """The most lesions kept of one series, the highest scores."""
+    """Below it a lesion is forgotten; all others are kept, however many."""
 
 
 def detect_volume(
@@ -66,7 +64,7 @@ def detect_volume(
     """
     scan = prepare_scan(volume.voxels, positions_mm(volume), volume.spacing, model.inputs)
     tracks = lesions_of(model.network, scan, volume.spacing, model.inputs, model.merging, model.device)
-    tracks = [track for track in tracks if track.score >= settings.keep_score][: settings.max_kept]
+    tracks = [track for track in tracks if track.score >= settings.keep_score]
     uids = tracking_uids(study_instance_uid, tracks, earlier)
     return [_detection(model, volume, track, uid) for track, uid in zip(tracks, uids, strict=True)]
 
@@ -185,6 +183,7 @@ def _candidates(session: Session, study_instance_uid: str) -> list[Candidate]:
                     slice_interval_mm=series.slice_interval_mm,
                     series_number=series.series_number,
                     multi_frame=any(image.frames > 1 for image in images),
+                    frame_of_reference=bool(series.frame_of_reference_uid),
                 )
             )
     return candidates

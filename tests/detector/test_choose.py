@@ -20,6 +20,7 @@ SOFT = Candidate("1.2.1", "CT", 40, frozenset({"ORIGINAL", "PRIMARY", "AXIAL"}),
         ({"images": 10}, ""),
         ({"image_types": frozenset({"DERIVED", "PROJECTION IMAGE"})}, "it is a projection"),
         ({"multi_frame": True}, "its images are multi-frame, and results on such are not built yet"),
+        ({"frame_of_reference": False}, "it has no Frame of Reference UID, which a result must name"),
     ],
 )
 def test_a_series_is_refused_with_its_reason(changes: dict[str, object], reason: str) -> None:

@@ -13,10 +13,13 @@ from sqlalchemy import func, select
 from db import analyses, registry
 from db.engine import Sessions
 from db.errors import ContentError
+from db.geometry import BoxPx
 from db.local_files import LocalFiles
 from db.models import Image, Instance, Refusal
 from db.outcomes import Analysis, DetectionRow
+from detector import detect
 from detector.detect import Order, detect_study
+from detector.merge import SliceBox, Track
 from detector.model import LesionDetector
 
 
@@ -73,6 +76,18 @@ def test_what_is_found_is_kept_and_the_best_of_it_reported(sessions: Sessions, f
         assert all(c >= 0 and c + n <= of for c, n, of in zip(corner, found.mask.voxels.shape, shape, strict=True))
 
 
+def test_however_much_is_found_all_of_it_is_kept(
+    sessions: Sessions, files: LocalFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [
+        SliceBox(3, BoxPx(20.0 + n % 12, 20.0 + n // 12, 40.0 + n % 12, 36.0 + n // 12), 0.9, 1) for n in range(120)
+    ]
+    monkeypatch.setattr(detect, "lesions_of", lambda *_: [Track((box,), box.score) for box in boxes])
+    outcome = analysed(sessions, files, images(), register(sessions, files, small_network(), []))
+    with sessions() as session:
+        assert session.scalar(select(func.count()).select_from(DetectionRow)) == outcome["kept"] == 120
+
+
 @pytest.mark.slow
 def test_findings_below_the_operating_point_are_kept_and_not_reported(sessions: Sessions, files: LocalFiles) -> None:
     model_id = register(sessions, files, sure_network(-1.0), [(0.9, 1.0)])  # every score is 0.27
@@ -92,6 +107,17 @@ def test_a_study_without_a_usable_series_is_not_analysed_and_says_why(sessions: 
     outcome = analysed(sessions, files, images()[:4], model_id)
     assert outcome["state"] == analyses.NOT_ANALYSED
     assert outcome["reason"] == "1 series: it has 4 images, fewer than 10"
+
+
+def test_a_series_without_frame_of_reference_is_not_analysed_for_no_result_could_be_drawn(
+    sessions: Sessions, files: LocalFiles
+) -> None:
+    objects = images()
+    for image in objects:
+        del image.FrameOfReferenceUID
+    outcome = analysed(sessions, files, objects, register(sessions, files, sure_network(2.0), []))
+    assert outcome["state"] == analyses.NOT_ANALYSED
+    assert outcome["reason"] == "1 series: it has no Frame of Reference UID, which a result must name"
 
 
 def test_a_series_that_is_no_stack_fails_for_good(sessions: Sessions, files: LocalFiles) -> None:
