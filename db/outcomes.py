@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,9 +34,16 @@ class TrainingSetMember(Base):
     category_id: Mapped[int | None]
 
 
+_PROMOTED = text("state = 'promoted'")
+"""At most one model is; db.registry keeps it so, and the database would refuse a second."""
+
+
 class Model(Base):
     __tablename__ = "model"
-    __table_args__ = (one_of("state", "candidate", "shadow", "promoted", "retired"),)
+    __table_args__ = (
+        one_of("state", "candidate", "shadow", "promoted", "retired"),
+        Index("ix_model_promoted", "state", unique=True, sqlite_where=_PROMOTED, postgresql_where=_PROMOTED),
+    )
 
     model_id: Mapped[str] = mapped_column(String(16), primary_key=True)
     """The first 12 digits of the weights' SHA-256."""

@@ -116,11 +116,18 @@ def promoted(session: Session) -> Model | None:
     return session.scalar(select(Model).where(Model.state == PROMOTED))
 
 
+def promoted_for_update(session: Session) -> Model | None:
+    """The model that is in use, and that stays so until the transaction ends."""
+    _lock(session)
+    return promoted(session)
+
+
 def promote(session: Session, model_id: str, actor: str, now: datetime) -> Model:
     """Put a model to use in the place of the one that is; the audit says who did. Again changes nothing.
 
     Raises RequestError if there is no such model.
     """
+    _lock(session)
     model, incumbent = get(session, model_id), promoted(session)
     if incumbent is model:
         return model
@@ -137,6 +144,7 @@ def rollback(session: Session, actor: str, now: datetime) -> Model:
 
     Raises RequestError if there is none to go back to.
     """
+    _lock(session)
     incumbent = promoted(session)
     before = session.scalar(
         select(Model)
@@ -151,6 +159,15 @@ def rollback(session: Session, actor: str, now: datetime) -> Model:
     before.state = PROMOTED  # and keeps its place in the order of promotions
     _audit(session, "roll back model", before.model_id, actor, now, incumbent.model_id)
     return before
+
+
+def _lock(session: Session) -> None:
+    """Until the transaction ends nobody else promotes; what is asked next is what they left.
+
+    SQLite has one writer at a time anyway.
+    """
+    rows = select(Model).order_by(Model.model_id).with_for_update().execution_options(populate_existing=True)
+    session.scalars(rows).all()
 
 
 def lineage(session: Session, model_id: str) -> dict[str, Any]:

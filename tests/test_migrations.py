@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres import Server
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from db import models, outcomes
 from db.engine import open_engine
@@ -62,6 +62,31 @@ def test_every_migration_goes_down_and_up_again(engine: Engine) -> None:
     assert inspect(engine).get_view_names() == []
     upgrade(engine)
     assert differences(engine) == []
+
+
+def test_of_two_promoted_models_the_later_one_stays(engine: Engine) -> None:
+    migrate_to(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO training_set (training_set_id, created_at) VALUES ('set', '2026-03-01 00:00:00')")
+        )
+        for hour, letter in enumerate("abc"):
+            connection.execute(
+                text(
+                    "INSERT INTO model (model_id, state, trained_at, promoted_at, training_set_id, weights_sha256,"
+                    " weights_name, git_commit, card, gate) VALUES (:letter, :state, :at, :at, 'set', :letter, '', '',"
+                    " '{}', '{}')"
+                ),
+                {
+                    "letter": letter,
+                    "state": "candidate" if letter == "a" else "promoted",
+                    "at": f"2026-03-01 0{hour}:00:00",
+                },
+            )
+    upgrade(engine)
+    with engine.connect() as connection:
+        states = connection.execute(text("SELECT model_id, state FROM model ORDER BY model_id")).all()
+    assert [tuple(row) for row in states] == [("a", "candidate"), ("b", "retired"), ("c", "promoted")]
 
 
 def test_an_upgraded_database_has_every_view(engine: Engine) -> None:

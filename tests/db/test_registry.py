@@ -1,15 +1,17 @@
 """Promotion, roll-back and lineage of models."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db import registry
 from db.engine import Sessions
 from db.errors import RequestError
-from db.outcomes import Audit, TrainingSetMember
+from db.outcomes import Audit, Model, TrainingSetMember
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -43,6 +45,37 @@ def test_one_model_is_promoted_at_a_time_and_roll_back_walks_back(sessions: Sess
             registry.rollback(session, "person", NOW)
         actions = session.scalars(select(Audit.action).order_by(Audit.audit_pk)).all()
         assert actions == ["promote model"] * 3 + ["roll back model"] * 2
+
+
+def test_who_promotes_while_another_does_waits_and_takes_the_place_of_what_was_left(any_sessions: Sessions) -> None:
+    with any_sessions.begin() as session:
+        first, second, third = (add_model(session, letter) for letter in "abc")
+        registry.promote(session, first, "person", NOW)
+
+    def promote_third() -> None:
+        with any_sessions.begin() as session:
+            assert registry.get(session, first)  # it knows of the first before it waits
+            registry.promote(session, third, "another", NOW + timedelta(minutes=2))
+
+    with ThreadPoolExecutor(1) as other:
+        with any_sessions.begin() as session:
+            registry.promote(session, second, "person", NOW + timedelta(minutes=1))
+            waiting = other.submit(promote_third)
+            assert wait([waiting], timeout=0.5).not_done == {waiting}
+        waiting.result(60)
+    with any_sessions() as session:
+        states = {model.model_id: model.state for model in registry.models(session)}
+        assert states == {first: "retired", second: "retired", third: "promoted"}
+        last = session.scalars(select(Audit).order_by(Audit.audit_pk.desc())).first()
+        assert last is not None and last.facts == {"in_place_of": second}
+
+
+def test_the_database_refuses_a_second_promoted_model(any_sessions: Sessions) -> None:
+    with any_sessions.begin() as session:
+        for letter in "ab":
+            add_model(session, letter)
+    with pytest.raises(IntegrityError), any_sessions.begin() as session:
+        session.execute(update(Model).values(state="promoted"))
 
 
 def test_lineage_leads_to_the_measurements_even_when_purged(sessions: Sessions) -> None:

@@ -12,8 +12,11 @@ from whole_way import Site, configure, study
 from db.engine import reading, sqlite_url, utc_now
 from db.models import LesionRow
 from dicom_node import logs
+from dicom_node.database import newest_revision
 from dicom_node.pacs_stand_in import PacsStandIn
 from dicom_node.settle import settle_study
+
+NEWEST = newest_revision()
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +43,7 @@ def test_init_makes_a_node_that_needs_nothing_more(tmp_path: Path) -> None:
     path = tmp_path / "site" / "node.toml"
     assert made.exit_code == 0 and made.stdout.startswith(f"{path}: name your PACS under [[peers]]")
     assert path.stat().st_mode & 0o777 == 0o600, "it holds the page's token"
-    assert run("db", "current", "--config", str(path)).stdout == "0001 (newest: 0001)\n"
+    assert run("db", "current", "--config", str(path)).stdout == f"{NEWEST} (newest: {NEWEST})\n"
     listed = run("jobs", "list", "--config", str(path))
     assert (listed.stdout, listed.stderr) == ("", "none\n")
     assert run("jobs", "list", "--json", "--config", str(path)).stdout == "[]\n"
@@ -94,11 +97,11 @@ def test_a_database_that_is_not_upgraded_is_left_as_it_is(tmp_path: Path) -> Non
     )
     assert not database.exists()
     database.touch()
-    told = "the database is not at this version's revision; run `dicom-node db upgrade` (found=none, wanted=0001)"
+    told = f"the database is not at this version's revision; run `dicom-node db upgrade` (found=none, wanted={NEWEST})"
     for arguments in (["serve"], ["serve", "--role", "work"], ["jobs", "list"], ["harvest"]):
         assert refused(run(*arguments, "--config", str(path))) == told
     assert tables(tmp_path / "data") == []
-    assert run("db", "upgrade", "--config", str(path)).stdout == "0001\n"
+    assert run("db", "upgrade", "--config", str(path)).stdout == f"{NEWEST}\n"
     assert run("jobs", "list", "--config", str(path)).exit_code == 0
 
 
@@ -114,7 +117,7 @@ def test_a_database_of_a_newer_version_is_left_as_it_is(site: Site, cli: Cli) ->
         session.execute(text("UPDATE alembic_version SET version_num = '0099'"))
     told = (
         "the database is of a newer version of the node; install that one, or restore the backup"
-        " (found=0099, newest_known=0001)"
+        f" (found=0099, newest_known={NEWEST})"
     )
     assert refused(cli("serve")) == told
     assert refused(cli("db", "upgrade")) == told
