@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from db import arrivals, lost
@@ -19,6 +19,9 @@ from db.local_files import LocalFiles
 from dicom_node.part10 import Identity, file_header, identify
 
 log = logging.getLogger(__name__)
+
+LONGEST_UID = 256
+"""PS3.5 9.1 allows 64 characters, and archives go a little beyond; no index of a database takes any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ class Store:
     def keep(self, received: Received, now: datetime) -> Kept:
         """Make a data set durable, file first and row second, so that a row never points to nothing.
 
-        Raises ContentError if it cannot be told which instance it is, or if it contradicts what was said of it;
+        Raises ContentError if it cannot be told which instance it is, if it contradicts what was said of it, or if one
+        of its UIDs is too long;
         StorageFull if less than `min_free_bytes` would remain, before anything is written.
         """
         self._check_space(len(received.data_set))
@@ -124,9 +128,14 @@ def placed(received: Received) -> Identity:
     What stands in the data set counts; what it lacks is taken from what was stated beside it. An object without
     a Study or Series Instance UID (a broken one, or one that belongs to no patient, as a hanging protocol) makes
     a study or series of its own, with a UID that is derived from its SOP Instance UID and so stays the same.
-    Raises ContentError if either says something else than the other, or if neither says what instance it is.
+    Raises ContentError if either says something else than the other, if neither says what instance it is, or if a UID
+    is longer than `LONGEST_UID`.
     """
     found = identify(received.data_set, received.transfer_syntax_uid)
+    beside = (received.sop_class_uid, received.sop_instance_uid, received.transfer_syntax_uid)
+    longest = max(map(len, (*astuple(found), *beside)))
+    if longest > LONGEST_UID:
+        raise ContentError("a UID is too long to be one", characters=longest, at_most=LONGEST_UID)
     for name, stated, inside in (
         ("SOP Class UID", received.sop_class_uid, found.sop_class_uid),
         ("SOP Instance UID", received.sop_instance_uid, found.sop_instance_uid),

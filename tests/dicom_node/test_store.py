@@ -1,12 +1,13 @@
 import errno
 import os
+import random
 import stat
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from arriving import NOW, STUDY, ct, document, encoded, new_store, received
-from pydicom import dcmread
+from pydicom import config, dcmread
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
@@ -183,6 +184,37 @@ def test_an_unreadable_data_set_without_a_stated_instance_is_refused(store: Stor
     with pytest.raises(ContentError):
         store.keep(Received(data_set, ExplicitVRLittleEndian, "", ""), NOW)
     assert rows(store) == []
+
+
+UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+
+
+def longer(keyword: str, characters: int) -> Received:
+    """A CT instance with one UID of that length, in digits that nothing compresses; nothing is stated beside it."""
+    digits = random.Random(characters).choices("123456789", k=characters - 4)
+    with config.disable_value_validation():
+        ds = ct(**{keyword: "1.2." + "".join(digits)})
+    return Received(encoded(ds), ExplicitVRLittleEndian, "", "")
+
+
+@pytest.mark.parametrize("keyword", UIDS)
+def test_a_uid_that_is_too_long_to_be_one_is_refused_by_its_length(store: Store, keyword: str) -> None:
+    with pytest.raises(ContentError) as refused:
+        store.keep(longer(keyword, 60_000), NOW)
+    assert str(refused.value) == "a UID is too long to be one (characters=60000, at_most=256)"
+    assert rows(store) == []
+    assert dicom_files(store.files.data_dir) == []
+
+
+@pytest.mark.parametrize("keyword", UIDS)
+def test_a_uid_that_is_a_little_too_long_is_kept(store: Store, keyword: str) -> None:
+    assert store.keep(longer(keyword, 256), NOW).new
+    assert not store.keep(longer(keyword, 256), NOW).new
+
+
+def test_a_transfer_syntax_that_is_too_long_to_be_one_is_refused(store: Store) -> None:
+    with pytest.raises(ContentError, match="too long"):
+        store.keep(Received(encoded(ct()), "1." * 40_000, "", ""), NOW)
 
 
 def test_an_object_without_a_study_is_a_study_of_its_own_that_stays_the_same() -> None:
