@@ -24,6 +24,9 @@ from mining.elements import (
 )
 from mining.planes import frame_planes, functional_group
 
+LONGEST_ID = 256
+"""Characters of a patient's ID that are kept: PS3.5 allows 64, and no index of a database takes any length."""
+
 MAX_FRAMES = 100_000
 """No object has more; a header that says so lies, and would cost us the memory for their planes."""
 
@@ -32,7 +35,7 @@ def read_header(ds: Dataset) -> Header:
     """The header of a data set, of which the pixels need not be read."""
     study_day = moment(text_of(ds, "StudyDate").replace(".", "").replace("-", ""))
     return Header(
-        patient=PatientHeader(text_of(ds, "PatientID"), text_of(ds, "IssuerOfPatientID")),
+        patient=PatientHeader(text_of(ds, "PatientID")[:LONGEST_ID], text_of(ds, "IssuerOfPatientID")[:LONGEST_ID]),
         study=StudyHeader(
             accession_number=text_of(ds, "AccessionNumber"),
             study_date=None if study_day is None else study_day.date(),

@@ -47,6 +47,15 @@ def test_an_anatomic_region_nested_deeper_than_python_can_follow_costs_only_the_
     assert len(header.image.planes) == 1
 
 
+@pytest.mark.filterwarnings("ignore:The value length:UserWarning")
+def test_a_patient_id_of_any_length_is_cut_to_what_an_index_takes() -> None:
+    ds = ct_slice(0)
+    ds["PatientID"] = RawDataElement(BaseTag(0x00100020), "LO", 3000, b"7" * 3000, 0, False, True)
+    ds["IssuerOfPatientID"] = RawDataElement(BaseTag(0x00100021), "LO", 3000, b"8" * 3000, 0, False, True)
+    patient = read_header(ds).patient
+    assert (patient.patient_id, patient.issuer_of_patient_id) == ("7" * 256, "8" * 256)
+
+
 @pytest.mark.parametrize("position", [["nan", "0", "1.5"], ["1.5", "inf", "0"], ["0", "1.5", "1e400"]])
 def test_a_position_that_is_no_finite_number_costs_only_the_plane(position: list[str]) -> None:
     ds = ct_slice(0)
