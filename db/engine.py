@@ -69,9 +69,12 @@ def open_sessions(url: str) -> Sessions:
 
 
 def reading(sessions: Sessions) -> Session:
-    """A session that only reads, and so never waits for a writer. Use it as a context manager."""
+    """A session that only reads, of one moment, and so never waits for a writer. Use it as a context manager."""
     session = sessions()
-    session.connection(execution_options={"read_only": True})
+    options: dict[str, Any] = {"read_only": True}
+    if session.get_bind().dialect.name == "postgresql":  # of SQLite every transaction sees one moment
+        options["isolation_level"] = "REPEATABLE READ"
+    session.connection(execution_options=options)
     return session
 
 

@@ -10,12 +10,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, union, update
 from sqlalchemy.orm import Session
 
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import Measurement, Rejected
-from db.models import Image, Instance, LesionRow, MeasurementRow, Rejection, Series, SourceObject, Study
+from db.models import (
+    Image,
+    Instance,
+    LesionRow,
+    MeasurementRow,
+    Patient,
+    Rejection,
+    Series,
+    SourceObject,
+    Study,
+)
 from db.outcomes import Result
 
 BATCH = 500
@@ -192,18 +202,56 @@ def sources_of_study(session: Session, study_instance_uid: str, kinds: Collectio
     )
 
 
-def foreign_sources(session: Session, study_instance_uid: str) -> list[tuple[str, str]]:
-    """Documents of other studies with measurements on images of this one: (SOP Instance UID, their study)."""
-    rows = session.execute(
-        select(SourceObject.source_sop_instance_uid, SourceObject.study_instance_uid)
+def foreign_sources(session: Session, study_instance_uid: str, awaiting: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Documents of other studies that this one's images are for: (SOP Instance UID, their study).
+
+    They have measurements on them; or they are of the same patient, and something in them was rejected for a reason of
+    `awaiting`, which images may mend: a rejection does not know which images those are.
+    """
+    document = (SourceObject.source_sop_instance_uid, SourceObject.study_instance_uid)
+    elsewhere = SourceObject.study_instance_uid != study_instance_uid
+    measured = (
+        select(*document)
         .join(MeasurementRow, MeasurementRow.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
         .join(Image, Image.sop_instance_uid == MeasurementRow.sop_instance_uid)
         .join(Series, Series.series_instance_uid == Image.series_instance_uid)
-        .where(Series.study_instance_uid == study_instance_uid, SourceObject.study_instance_uid != study_instance_uid)
-        .distinct()
-        .order_by(SourceObject.source_sop_instance_uid)
+        .where(Series.study_instance_uid == study_instance_uid, elsewhere)
     )
-    return [(uid, study) for uid, study in rows]
+    who = func.coalesce(Patient.resolved_patient_pk, Patient.patient_pk)
+    patient = select(who).join(Study).where(Study.study_instance_uid == study_instance_uid).scalar_subquery()
+    rejected = (
+        select(*document)
+        .join(Rejection, Rejection.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
+        .join(Study, Study.study_instance_uid == SourceObject.study_instance_uid)
+        .join(Patient, Patient.patient_pk == Study.patient_pk)
+        .where(Rejection.reason_code.in_(awaiting), who == patient, elsewhere)
+    )
+    return sorted((uid, study) for uid, study in session.execute(union(measured, rejected)))
+
+
+def images_as_read(
+    session: Session, sop_instance_uids: Collection[str], frame_of_reference_uids: Collection[str]
+) -> frozenset[tuple[str, str, int, int]]:
+    """What tells whether images, and all of a frame of reference, are as they were.
+
+    Each entry: (which of what was asked for, study, its revision, how many images). An image that is not here has no
+    entry, and one that came since has.
+    """
+    of_study = (
+        select(Study.study_instance_uid, Study.revision, func.count(Image.sop_instance_uid))
+        .join(Series, Series.study_instance_uid == Study.study_instance_uid)
+        .join(Image, Image.series_instance_uid == Series.series_instance_uid)
+        .group_by(Study.study_instance_uid, Study.revision)
+    )
+    asked: list[tuple[str, ColumnElement[bool]]] = [
+        (some[0], Image.sop_instance_uid.in_(some)) for some in batches(sorted(sop_instance_uids))
+    ]
+    asked += [(uid, Series.frame_of_reference_uid == uid) for uid in frame_of_reference_uids if uid]
+    return frozenset(
+        (which, study, revision, count)
+        for which, condition in asked
+        for study, revision, count in session.execute(of_study.where(condition))
+    )
 
 
 def images_measured(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:

@@ -5,6 +5,7 @@ Every function works inside the caller's transaction.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -73,11 +74,14 @@ def due_to_settle(session: Session, quiet_before: datetime) -> list[Due]:
     ]
 
 
-def undone(session: Session, due_at: datetime | None = None, limit: int | None = None) -> list[Undone]:
+def undone(
+    session: Session, due_at: datetime | None = None, limit: int | None = None, harvest: bool | None = None
+) -> list[Undone]:
     """Settled studies whose harvest or analysis lags behind their revision, the first settled first.
 
     A study with an open conflict is harvested, but not analysed before a person has chosen.
     due_at: only those that may be tried then; one that failed for good may not.
+    harvest: only those that wait for their harvest, or, if False, for their analysis alone.
     """
     rival = aliased(Instance)
     conflict = exists().where(
@@ -98,15 +102,22 @@ def undone(session: Session, due_at: datetime | None = None, limit: int | None =
     )
     if due_at is not None:
         query = query.where(or_(tries == 0, Study.next_try_at <= due_at))
+    if harvest is not None:
+        query = query.where(to_harvest if harvest else ~to_harvest)
     rows = session.execute(query)
-    return [
-        Undone(uid, revision, bool(harvest), bool(analyse), failed) for uid, revision, harvest, analyse, failed in rows
-    ]
+    return [Undone(uid, revision, bool(lags), bool(analyse), failed) for uid, revision, lags, analyse, failed in rows]
 
 
 def lock(session: Session, study_instance_uid: str) -> Study:
     """The row of a study, which nobody else changes before this transaction ends."""
     return session.get_one(Study, study_instance_uid, with_for_update=True)
+
+
+def revisions(session: Session, study_instance_uids: Collection[str], lock: bool = False) -> dict[str, int]:
+    """The present revision of each study; with `lock` nobody else changes one before this transaction ends."""
+    query = select(Study.study_instance_uid, Study.revision).where(Study.study_instance_uid.in_(study_instance_uids))
+    query = query.order_by(Study.study_instance_uid)  # one order for all, or two would wait for each other
+    return dict(session.execute(query.with_for_update() if lock else query).all())
 
 
 def mark_harvested(session: Session, study_instance_uid: str, revision: int) -> None:

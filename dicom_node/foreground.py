@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from db import registry, studies
+from db import registry
 from db.engine import reading, utc_now
 from db.errors import RequestError
 from db.models import Study
@@ -40,9 +40,7 @@ def harvest_now(node: Node, again: bool, actor: str, progress: Progress) -> tupl
         uids = list(session.scalars(query.order_by(Study.study_instance_uid)))
     measurements = rejections = 0
     for done, uid in enumerate(uids, start=1):
-        with node.sessions.begin() as session:
-            counts = harvest_study(session, uid, node.files, utc_now())
-            studies.mark_harvested(session, uid, session.get_one(Study, uid).revision)
+        counts = harvest_study(node.sessions, uid, node.files)
         measurements, rejections = measurements + counts.measurements, rejections + counts.rejections
         progress("harvest", done, len(uids), measurements=measurements, rejections=rejections)
     return len(uids), measurements, rejections

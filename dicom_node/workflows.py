@@ -52,10 +52,7 @@ def ways(node: Node) -> list[Way]:
 
 def harvest(node: Node, study_instance_uid: str) -> str:
     """Measurements of one study → rows."""
-    with node.sessions.begin() as session:
-        study = session.get_one(Study, study_instance_uid)
-        counts = harvest_study(session, study_instance_uid, node.files, utc_now())
-        studies.mark_harvested(session, study_instance_uid, study.revision)
+    counts = harvest_study(node.sessions, study_instance_uid, node.files)
     return f"{counts.measurements} measurements, {counts.rejections} rejections"
 
 

@@ -1,7 +1,8 @@
 """One study's objects → measurement and rejection rows. Shell.
 
 Promise: every object that could hold a measurement leaves rows or a reason, none of them stops the others, and the
-same objects read again leave the same rows. Our own results are never read.
+same objects read again leave the same rows. Our own results are never read. What takes long, reading, holds up no
+writer of the database: a short transaction afterwards writes what was read, if that is still how things are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +20,13 @@ from pydicom.dataset import Dataset
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from db.engine import Sessions, reading, utc_now
 from db.files import FileStore
 from db.harvested import (
     SourceFacts,
     current_instance,
     foreign_sources,
+    images_as_read,
     own_results,
     remove_sources,
     save_source,
@@ -32,7 +35,7 @@ from db.harvested import (
 from db.lesions import refresh
 from db.lost import Stored, gone, note
 from db.measurement import Measurement, Rejected
-from db.studies import current_instances
+from db.studies import current_instances, mark_harvested, revisions
 from mining.elements import items_of, moment_of, text_of
 from mining.gsps import read_gsps
 from mining.known_images import KnownImages
@@ -85,6 +88,9 @@ _CONTENT_MOMENTS = ("Content", "PresentationCreation", "StructureSet")
 MAX_FRAMES = 20
 """Of a traceback on record."""
 
+AWAIT_IMAGES = ("no_plane", "off_plane", "display_units")
+"""Why drawings are rejected that the geometry of an image may mend when it arrives."""
+
 KINDS = frozenset(reader.kind for reader in READERS.values())
 
 
@@ -99,11 +105,39 @@ class HarvestCounts:
 
 @dataclass(slots=True)
 class _Reading:
-    """What one object said."""
+    """What one object said, and of each measurement why it is doubtful, if it is."""
 
     source: SourceFacts
-    measurements: list[Measurement] = field(default_factory=list)
+    measurements: list[tuple[Measurement, str | None]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What a reading hangs on: the revisions of the documents' studies, and the images that were asked for."""
+
+    revisions: Mapping[str, int]
+    asked: tuple[frozenset[str], frozenset[str]]
+    images: frozenset[tuple[str, str, int, int]]
+
+    def still_holds(self, session: Session) -> bool:
+        """Whether all is as it was read; the documents' studies stay so until this transaction ends."""
+        now = revisions(session, self.revisions, lock=True)
+        return now == self.revisions and images_as_read(session, *self.asked) == self.images
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReading:
+    """What the objects of a study said, and those of others that this study's images are for."""
+
+    study_instance_uid: str
+    readings: tuple[_Reading, ...]
+    foreign: tuple[_Reading, ...]
+    left: frozenset[str]
+    """Documents that were harvested before and do not count any more."""
+    lost: tuple[Stored, ...]
+    """Instances without their file."""
+    basis: _Basis
 
 
 def reader_for(sop_class_uid: str) -> SourceReader | None:
@@ -112,40 +146,78 @@ def reader_for(sop_class_uid: str) -> SourceReader | None:
     return _SR if known is None and sop_class_uid.startswith(_STORAGE + "88.") else known
 
 
-def harvest_study(session: Session, study_instance_uid: str, files: FileStore, now: datetime) -> HarvestCounts:
-    """Read every object of a study that could hold measurements, and write its rows anew.
+def harvest_study(sessions: Sessions, study_instance_uid: str, files: FileStore) -> HarvestCounts:
+    """Read a study, write its rows anew and mark it as harvested in the revision that was read.
 
-    Objects of other studies that were measured on this study's images are read again too, for the images' spacing
-    may have arrived only now. Of an object whose file is gone the rows stay, and it is listed.
-    Works inside the caller's transaction, which should also mark the study as harvested.
+    What changes between reading and writing is read again.
+    """
+    while True:
+        with reading(sessions) as session:
+            read = read_study(session, study_instance_uid, files)
+        with sessions.begin() as session:
+            if read.basis.still_holds(session):
+                return save_study(session, read, utc_now())
+        log.info("reading again study=%s: it changed meanwhile", study_instance_uid)
+
+
+def read_study(session: Session, study_instance_uid: str, files: FileStore) -> StudyReading:
+    """Read every object of a study that could hold measurements; changes nothing. The session sees one moment.
+
+    Objects of other studies that were measured on this study's images are read again too, for the images' geometry
+    may have arrived only now. Of an object whose file is gone the rows stay.
     """
     images = StoredImages(session)
     stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
-    lost = _note_lost(session, files, stored.values(), now)
+    lost: list[Stored] = [*gone(files, stored.values())]
+    lost_uids = {each.sop_instance_uid for each in lost}
     readers = {
         uid: reader
         for uid, i in stored.items()
-        if uid not in lost and (reader := reader_for(i.sop_class_uid)) is not None
+        if uid not in lost_uids and (reader := reader_for(i.sop_class_uid)) is not None
     }
-    left = sources_of_study(session, study_instance_uid, KINDS) - readers.keys() - lost
     own = own_results(session, readers)
     readings = [
-        _Reading(SourceFacts(uid, study_instance_uid, reader.kind, own=True, reader_version=READER_VERSION))
+        _own_result(uid, study_instance_uid, reader)
         if uid in own
         else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images)
         for uid, reader in readers.items()
     ]
-    foreign = list(_read_foreign(session, study_instance_uid, files, images, now))
-    touched = images_touched(session, {*readers, *left})
-    remove_sources(session, left)
-    for reading in (*readings, *foreign):
-        _save(session, reading, images, now)
-    touched |= images_touched(session, {reading.source.sop_instance_uid for reading in (*readings, *foreign)})
+    foreign = []
+    for uid, study in foreign_sources(session, study_instance_uid, AWAIT_IMAGES):
+        instance = current_instance(session, uid)
+        if instance is None or (reader := reader_for(instance.sop_class_uid)) is None:
+            continue
+        if missing := gone(files, [instance]):
+            lost += missing
+        else:
+            foreign.append(_read(uid, study, reader, files.path(instance.file_name), images))
+    studies = {study_instance_uid, *(other.source.study_instance_uid for other in foreign)}
+    return StudyReading(
+        study_instance_uid,
+        readings=tuple(readings),
+        foreign=tuple(foreign),
+        left=frozenset(sources_of_study(session, study_instance_uid, KINDS) - readers.keys() - lost_uids),
+        lost=tuple(lost),
+        basis=_Basis(revisions(session, studies), images.asked, images_as_read(session, *images.asked)),
+    )
+
+
+def save_study(session: Session, read: StudyReading, now: datetime) -> HarvestCounts:
+    """Write what was read, judge again what it touches, and mark the study; inside the caller's transaction."""
+    study_instance_uid, readings = read.study_instance_uid, read.readings
+    note(session, read.lost, now)
+    documents = {each.source.sop_instance_uid for each in (*readings, *read.foreign)}
+    touched = images_touched(session, documents | read.left)
+    remove_sources(session, read.left)
+    for each in (*readings, *read.foreign):
+        save_source(session, each.source, each.measurements, _bounded(each), now)
+    touched |= images_touched(session, documents)
     refresh(session, rejudge(session, touched))
+    mark_harvested(session, study_instance_uid, read.basis.revisions[study_instance_uid])
     counts = HarvestCounts(
-        measurements=sum(len(reading.measurements) for reading in readings),
-        rejections=sum(len(reading.rejected) for reading in readings),
-        own=len(own),
+        measurements=sum(len(each.measurements) for each in readings),
+        rejections=sum(len(each.rejected) for each in readings),
+        own=sum(each.source.own for each in readings),
     )
     log.info(
         "harvested study=%s sources=%d measurements=%d rejections=%d own=%d",
@@ -154,44 +226,32 @@ def harvest_study(session: Session, study_instance_uid: str, files: FileStore, n
     return counts
 
 
-def _note_lost(session: Session, files: FileStore, stored: Iterable[Stored], now: datetime) -> set[str]:
-    """The SOP Instance UIDs of what has lost its file; it is listed, with what to do."""
-    missing = gone(files, stored)
-    note(session, missing, now)
-    return {each.sop_instance_uid for each in missing}
-
-
-def _read_foreign(
-    session: Session, study_instance_uid: str, files: FileStore, images: KnownImages, now: datetime
-) -> Iterator[_Reading]:
-    for uid, study in foreign_sources(session, study_instance_uid):
-        instance = current_instance(session, uid)
-        reader = None if instance is None else reader_for(instance.sop_class_uid)
-        if instance is not None and reader is not None and not _note_lost(session, files, [instance], now):
-            yield _read(uid, study, reader, files.path(instance.file_name), images)
+def _own_result(uid: str, study_instance_uid: str, reader: SourceReader) -> _Reading:
+    source = SourceFacts(uid, study_instance_uid, reader.kind, own=True, reader_version=READER_VERSION)
+    return _Reading(source, rejected=[Rejected(uid, "", "own_result", "it is a result of this node")])
 
 
 def _read(uid: str, study_instance_uid: str, reader: SourceReader, path: Path, images: KnownImages) -> _Reading:
     """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
-    reading = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
+    found = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
     with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
                 ds = dcmread(stream, stop_before_pixels=True)
-                reading.source = _facts(reading.source, ds)
-                for found in reader.read(ds, images):
-                    if isinstance(found, Measurement):
-                        reading.measurements.append(found)
+                found.source = _facts(found.source, ds)
+                for one in reader.read(ds, images):
+                    if isinstance(one, Measurement):
+                        found.measurements.append((one, _doubt(one, images)))
                     else:
-                        reading.rejected.append(found)
+                        found.rejected.append(one)
         except SQLAlchemyError:
             raise  # the database failed, not the object
         except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
-            reading.measurements.clear()
-            reading.rejected = [_failure(uid, error)]
+            found.measurements.clear()
+            found.rejected = [_failure(uid, error)]
             log.warning("reader failed sop_instance=%s kind=%s error=%s", uid, reader.kind, type(error).__name__)
-    return reading
+    return found
 
 
 def _facts(source: SourceFacts, ds: Dataset) -> SourceFacts:
@@ -225,14 +285,11 @@ def _failure(uid: str, error: Exception) -> Rejected:
     return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
 
 
-def _save(session: Session, reading: _Reading, images: KnownImages, now: datetime) -> None:
-    doubted = []
-    for measurement in reading.measurements:
-        known = images.find(measurement.image)
-        spacing = None if known is None else known.spacing
-        size = None if known is None else (known.rows, known.columns)
-        doubted.append((measurement, noisy_because(measurement.long_axis, measurement.short_axis, spacing, size)))
-    save_source(session, reading.source, doubted, _bounded(reading), now)
+def _doubt(measurement: Measurement, images: KnownImages) -> str | None:
+    known = images.find(measurement.image)
+    spacing = None if known is None else known.spacing
+    size = None if known is None else (known.rows, known.columns)
+    return noisy_because(measurement.long_axis, measurement.short_axis, spacing, size)
 
 
 def _bounded(reading: _Reading) -> list[Rejected]:

@@ -15,7 +15,7 @@ from mining.plane_stack import PlaneStack
 
 
 class StoredImages:
-    """Answers from the tables, each once; for one transaction."""
+    """Answers from the tables, each once; for one transaction. Remembers what was asked."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,6 +45,11 @@ class StoredImages:
                 ]
             )
         return self._stacks[frame_of_reference_uid]
+
+    @property
+    def asked(self) -> tuple[frozenset[str], frozenset[str]]:
+        """SOP Instance UIDs of images, and frames of reference: what the answers so far were about."""
+        return frozenset(image.sop_instance_uid for image in self._found), frozenset(self._stacks)
 
     def _load(self, image: ImageReference) -> KnownImage | None:
         row = self._session.get(Image, image.sop_instance_uid)

@@ -20,7 +20,7 @@ from detector.model_files import card_of, names_of, weights_bytes
 from detector.prepare import InputSettings
 from dicom_node.phantom.settings import PhantomSettings
 from dicom_node.phantom.study import PhantomStudy, make_study
-from mining.harvest import harvest_study
+from mining.harvest import read_study, save_study
 from mining.headers import read_header
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ def receive(session: Session, files: LocalFiles, objects: list[Dataset], harvest
         session.flush()
         index(session, study, [IndexedInstance(uid, series_uid, read_header(ds))], SITE_KEY)
     if harvest:
-        harvest_study(session, study_uid, files, NOW)
+        save_study(session, read_study(session, study_uid, files), NOW)
     return study_uid
 
 

@@ -1,0 +1,134 @@
+"""Which rows are truth: what is a copy, what is ours, what was superseded."""
+
+import pytest
+from builders import (
+    ALGORITHM,
+    CT,
+    SERIES,
+    STUDY,
+    bidirectional,
+    ct_series,
+    rectangle,
+    text,
+    tid1500,
+)
+from harvest_node import LONG, NOW, SHORT, Node, report
+from sqlalchemy import select
+
+from db.models import Instance, SourceObject
+from db.outcomes import Analysis, DetectionRow, Result
+from mining.harvest import HarvestCounts
+
+
+def test_the_same_lesion_in_two_documents_is_one_row_of_truth(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1"), report("1.5.2", at="20260303100000"))
+    node.harvest()
+    (row,) = node.truth()
+    assert row.source_sop_instance_uid == "1.5.1"
+    assert node.excluded()["1.5.2"] == f"copy of {row.lesion_id}"
+    assert {r.lesion_identity for r in node.rows()} == {"1.9"}
+    assert [r.split is None for r in node.rows()] == [False, True]
+
+
+def test_a_save_under_fresh_tracking_uids_is_a_copy_too(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1"), report("1.5.2", tracking_uid="1.10"))
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.1"]
+
+
+def test_two_readers_give_two_rows(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1"), report("1.5.2", tracking_uid="1.10", reader="Reader^Two"))
+    node.harvest()
+    assert len(node.truth()) == 2
+
+
+@pytest.mark.parametrize("order", [("1.5.1", "1.5.2"), ("1.5.2", "1.5.1")])
+def test_other_points_in_a_later_document_count(node: Node, order: tuple[str, str]) -> None:
+    later = ((20.0, 11.0), (32.0, 27.0))
+    documents = {"1.5.1": report("1.5.1"), "1.5.2": report("1.5.2", long=later, at="20260303100000")}
+    node.receive(*ct_series(), *(documents[uid] for uid in order))
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.2"]
+    assert node.excluded()["1.5.1"] == "superseded by a later document"
+
+
+@pytest.mark.parametrize("first", ["1.5.1", "1.5.2"])
+def test_a_predecessor_is_no_truth_whichever_arrives_first(node: Node, first: str) -> None:
+    new = report("1.5.2", tracking_uid="1.10", long=((21.0, 10.0), (33.0, 26.0)), predecessors=["1.5.1"])
+    documents = {"1.5.1": report("1.5.1"), "1.5.2": new}
+    node.receive(*ct_series(), documents.pop(first))
+    node.harvest()
+    node.receive(*documents.values())
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.2"]
+    assert node.excluded()["1.5.1"] == "superseded by a later document"
+
+
+def test_a_document_that_goes_gives_its_copy_back(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1"), report("1.5.2", at="20260303100000"))
+    node.harvest()
+    gone = node.session.scalars(select(Instance).where(Instance.sop_instance_uid == "1.5.1")).one()
+    gone.state = "superseded"
+    node.session.flush()
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.2"]
+    assert len(node.rows()) == 1
+
+
+def test_what_an_algorithm_drew_is_kept_and_is_no_truth(node: Node) -> None:
+    drawn = bidirectional(f"{SERIES}.1", LONG, SHORT, text(ALGORITHM, "OtherNet"), tracking_uid="1.9")
+    node.receive(*ct_series(), tid1500(drawn))
+    node.harvest()
+    (row,) = node.rows()
+    assert (row.excluded_because, row.split) == ("drawn by an algorithm", None)
+
+
+def reported(node: Node, result_uid: str = "1.8.1") -> None:
+    """One of our detections, with exactly the points of `report`, and the SR that told of it."""
+    analysis = Analysis(
+        analysis_id="a", study_instance_uid=STUDY, study_revision=1, state="found", started_at=NOW, finished_at=NOW
+    )
+    node.session.add(analysis)
+    node.session.flush()
+    (x1, y1), (x2, y2) = LONG
+    (u1, v1), (u2, v2) = SHORT
+    node.session.add(
+        DetectionRow(
+            detection_id="d", analysis_id="a", sop_instance_uid=f"{SERIES}.1", box_x1=18.0, box_y1=8.0, box_x2=34.0,
+            box_y2=28.0, z_first=0, z_last=1, long_x1=x1, long_y1=y1, long_x2=x2, long_y2=y2, short_x1=u1,
+            short_y1=v1, short_x2=u2, short_y2=v2, long_axis_mm=14.1, short_axis_mm=7.8, score=0.9,
+            tracking_uid="1.9", created_at=NOW,
+        )
+    )  # fmt: skip
+    node.session.add(
+        Result(
+            result_sop_instance_uid=result_uid, analysis_id="a", kind="SR", profile="ohif", sop_class_uid=CT,
+            series_instance_uid="1.8", file_name="x", created_at=NOW,
+        )
+    )  # fmt: skip
+    node.session.flush()
+
+
+def test_our_own_result_is_left_alone_by_its_uid(node: Node) -> None:
+    node.receive(*ct_series(), report("1.8.1"))
+    reported(node)
+    assert node.harvest() == HarvestCounts(measurements=0, rejections=1, own=1)
+    assert not node.rows()
+    assert node.rejections() == [("", "own_result")]
+    assert node.session.get_one(SourceObject, "1.8.1").own is True
+
+
+def test_our_own_result_under_new_uids_is_known_by_its_points(node: Node) -> None:
+    node.receive(
+        *ct_series(),
+        report("1.5.1", tracking_uid="1.77", long=LONG[::-1]),
+        tid1500(rectangle(f"{SERIES}.1", (18.0, 8.0, 34.0, 28.0), "1.78"), sop_instance_uid="1.5.2"),
+        tid1500(bidirectional(f"{SERIES}.1", LONG, ((32.0, 16.0), (20.0, 19.85))), sop_instance_uid="1.5.3"),
+    )
+    reported(node)
+    node.harvest()
+    assert node.excluded() == {
+        "1.5.1": "copy of our own result",
+        "1.5.2": "copy of our own result",
+        "1.5.3": None,  # a reader moved one end by a third of a pixel
+    }
