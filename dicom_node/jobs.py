@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,9 @@ APPLICATION_VERSION = "1"
 """Raised only when steps change so that a job begun by the older version could not go on with the newer."""
 
 POLL_S = 0.5
+
+DRAIN_S = 30
+"""How long the end waits for the steps under way."""
 
 FORGET_AT_ONCE = 500
 """Jobs deleted in one statement: a week of a busy node is more than SQLite takes variables."""
@@ -74,11 +78,29 @@ class _Ways(DBOSConfiguredInstance):
     def __init__(self, ways: Mapping[str, Way]) -> None:
         super().__init__(config_name=WAYS)
         self.ways = ways
+        self.under_way = 0
+        self._lock = threading.Lock()
 
     @DBOS.workflow()
     def follow(self, way: str, subject: str) -> list[str]:
         steps = self.ways[way].steps
-        return [DBOS.run_step({"name": name}, _without_foreign_text(step), subject) for name, step in steps]
+        return [
+            DBOS.run_step({"name": name}, self._counted(_without_foreign_text(step)), subject) for name, step in steps
+        ]
+
+    def _counted(self, step: Step) -> Step:
+        def run(subject: str) -> str:
+            self._count(1)
+            try:
+                return step(subject)
+            finally:
+                self._count(-1)
+
+        return run
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self.under_way += more
 
 
 def _without_foreign_text(step: Step) -> Step:
@@ -108,7 +130,7 @@ class Jobs:
         self._executor_id = executor_id
         self._lock = self._take_name(data_dir / "locks" / f"{executor_id}.lock")
         self._engine_url = _engine_url(database_url, data_dir)
-        _Ways(self._ways)
+        self._steps = _Ways(self._ways)
         # With a handler here the engine adds none of its own, and what it says goes the way of all logs.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=_engine_config(self._engine_url, executor_id))
@@ -143,8 +165,13 @@ class Jobs:
 
     def __exit__(self, *_: object) -> None:
         self._client.destroy()
-        DBOS.destroy(workflow_completion_timeout_sec=30)
+        DBOS.destroy(workflow_completion_timeout_sec=DRAIN_S)
         self._lock.close()
+
+    @property
+    def under_way(self) -> int:
+        """How many steps run. One that does so after the end keeps the process alive for as long as it takes."""
+        return self._steps.under_way
 
     def enqueue(self, job_id: str, way: str, subject: str, partition: str = "") -> None:
         """Start a job, once: the same job_id again does nothing."""

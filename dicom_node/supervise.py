@@ -29,8 +29,8 @@ DEATHS = 5
 WITHIN_S = 60.0
 """So many deaths of one role in so short a time end the node with the reason."""
 
-DRAIN_S = 30.0
-"""How long a role may take to finish its associations and steps after SIGTERM."""
+DRAIN_S = 35.0
+"""How long a role may take to end after SIGTERM: longer than it waits itself for its associations or steps, 30 s."""
 
 
 class RoleKeepsDying(NodeError):
