@@ -15,13 +15,13 @@ from db.models import Study
 from db.outcomes import Task
 from db.uids import uid_from
 from dicom_node import acts
+from dicom_node.heartbeat import worker_is_alive
 from dicom_node.importing import files_below
 from dicom_node.node import Node
 from dicom_node.processes import device_of_its_own
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
-from dicom_node.sweep import worker_is_alive
 from dicom_node.workflows import run_kind, summary
 
 Progress = Callable[..., None]

@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 AT_ONE_LOOK = 200
 """Studies that the engine has at most: of an archive of many thousands, the rest waits in our tables."""
 
-ALIVE = timedelta(seconds=60)
-"""A worker beats every 20 s."""
-
 GONE_AFTER = timedelta(minutes=5)
 """A worker that said nothing for so long is gone for good; its jobs go to another."""
 
@@ -175,17 +172,6 @@ def _last_asked(session: Session, kind: str) -> datetime | None:
 
 
 # --- who is alive -----------------------------------------------------------------------------------------------
-
-
-def beat(session: Session, executor_id: str, role: str, now: datetime, stopped: bool = False) -> None:
-    """Tell that a worker lives, or with `stopped` that it ended by itself; what it left undone is not forgotten."""
-    session.merge(Heartbeat(executor_id=executor_id, role=role, seen_at=now, facts={"stopped": stopped}))
-
-
-def worker_is_alive(session: Session, now: datetime) -> bool:
-    """Whether a worker beat lately and did not stop since."""
-    lately = select(Heartbeat).where(Heartbeat.role == "work", Heartbeat.seen_at > now - ALIVE)
-    return any(not worker.facts.get("stopped") for worker in session.scalars(lately))
 
 
 def take_over_the_gone(session: Session, jobs: Jobs, executor_id: str, now: datetime) -> int:

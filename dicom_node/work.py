@@ -16,17 +16,17 @@ from db.engine import reading, utc_now
 from db.models import Study
 from db.outcomes import Delivery, Task
 from dicom_node.find import PeerCounts
+from dicom_node.heartbeat import ALIVE, BEAT, beat, forget_the_long_gone
 from dicom_node.jobs import Jobs
 from dicom_node.node import Node
 from dicom_node.outage import Outage, Patience, outliving
 from dicom_node.settle import settle_due
-from dicom_node.sweep import ALIVE, GONE_AFTER, beat, schedule_tasks, sweep, take_over_the_gone
+from dicom_node.sweep import GONE_AFTER, schedule_tasks, sweep, take_over_the_gone
 from dicom_node.workflows import ways
 
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.5
-BEAT = timedelta(seconds=20)
 CLEAN = timedelta(hours=6)
 
 
@@ -62,7 +62,7 @@ class _Rounds:
 
     def __init__(self, node: Node, jobs: Jobs, name: str) -> None:
         self._node, self._jobs, self._name = node, jobs, name
-        self._site_key, self._counts = node.site_key(), PeerCounts(node.config)
+        self._site_key, self._counts = node.site_key(), PeerCounts(node.config, node.sessions)
         self._quiet_for = timedelta(seconds=node.config.settle.quiet_s)
         began = utc_now()
         self._beaten = self._asked = began - 2 * BEAT
@@ -77,6 +77,8 @@ class _Rounds:
         if now - self._cleaned >= CLEAN:
             self._jobs.forget(now)
             self._node.files.remove_leftovers(now - timedelta(days=1))
+            with self._node.sessions.begin() as session:
+                forget_the_long_gone(session, now)
             self._cleaned = now
         node = self._node
         settle_due(node.sessions, node.files, now, self._quiet_for, self._site_key, self._counts.ask, self._stuck)

@@ -13,6 +13,13 @@ SILENT_AFTER = timedelta(minutes=2)
 """A process writes its heartbeat much more often than that."""
 
 
+MISSED = {
+    "receive": "nothing can be sent to this node",
+    "work": "nothing is harvested, analysed or delivered",
+}
+"""What it means that no process of a role runs. The role web needs no word: it shows this page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process of the node by its heartbeat."""
@@ -20,9 +27,14 @@ class Process:
     executor_id: str
     role: str
     seen_at: datetime
+    stopped: bool = False
+    """It said at its end that it ends."""
 
     def is_silent(self, now: datetime) -> bool:
-        return now - self.seen_at > SILENT_AFTER
+        return not self.stopped and now - self.seen_at > SILENT_AFTER
+
+    def runs(self, now: datetime) -> bool:
+        return not self.stopped and not self.is_silent(now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +90,14 @@ def _disk(state: NodeState) -> list[Notice]:
 
 
 def _processes(state: NodeState, now: datetime) -> list[Notice]:
-    return [
-        Notice("stop", f"The {p.role} process has been silent since {p.seen_at:%Y-%m-%d %H:%M} UTC.", "#jobs")
+    silent = [
+        f"The {p.role} process {p.executor_id} has been silent since {p.seen_at:%Y-%m-%d %H:%M} UTC."
         for p in state.processes
         if p.is_silent(now)
     ]
+    running = {p.role for p in state.processes if p.runs(now)}
+    missed = [f"No {role} process runs: {means}." for role, means in MISSED.items() if role not in running]
+    return [Notice("stop", sentence, "#jobs") for sentence in (*missed, *silent)]
 
 
 def _failures(state: NodeState, now: datetime) -> list[Notice]:

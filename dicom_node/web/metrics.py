@@ -19,8 +19,11 @@ from sqlalchemy.orm import Session
 from db import lost
 from db.engine import Sessions, reading
 from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, Study
-from db.outcomes import Analysis, Delivery, DetectionRow, Heartbeat, Model, Task
+from db.outcomes import Analysis, Delivery, DetectionRow, Model, Task
+from dicom_node.web.outcome_queries import processes
 from dicom_node.web.settings import WebSettings
+
+ROLES = ("receive", "work", "web")
 
 # name, help, label names, columns to count by
 COUNTS: tuple[tuple[str, str, tuple[str, ...], tuple[Any, ...]], ...] = (
@@ -90,9 +93,15 @@ class NodeCollector(Collector):
         beats = GaugeMetricFamily(
             "lesion_node_heartbeat_age_seconds", "Since a process was seen last", labels=("role", "executor")
         )
-        for beat in session.scalars(select(Heartbeat)):
-            beats.add_metric((beat.role, beat.executor_id), (now - beat.seen_at).total_seconds())
+        known = processes(session)
+        for process in known:
+            if not process.stopped:
+                beats.add_metric((process.role, process.executor_id), (now - process.seen_at).total_seconds())
         yield beats
+        running = GaugeMetricFamily("lesion_node_processes_running", "Processes that beat lately", labels=("role",))
+        for role in ROLES:
+            running.add_metric((role,), sum(process.role == role and process.runs(now) for process in known))
+        yield running
         oldest = GaugeMetricFamily(
             "lesion_node_oldest_waiting_delivery_seconds", "Age of the oldest waiting delivery", labels=("destination",)
         )

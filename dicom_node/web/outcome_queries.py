@@ -117,7 +117,7 @@ def open_tasks(session: Session) -> Sequence[Task]:
 
 def processes(session: Session) -> list[Process]:
     beats = session.scalars(select(Heartbeat).order_by(Heartbeat.role, Heartbeat.executor_id).limit(PAGE_ROWS))
-    return [Process(beat.executor_id, beat.role, beat.seen_at) for beat in beats]
+    return [Process(beat.executor_id, beat.role, beat.seen_at, bool(beat.facts.get("stopped"))) for beat in beats]
 
 
 def audits(session: Session, rows: int) -> list[Audit]:

@@ -21,7 +21,7 @@ from db.models import LesionRow, Study
 from db.outcomes import Analysis, Audit, Delivery, Model, Task
 from db.outcomes import Result as ResultRow
 from dicom_node import logs
-from dicom_node.sweep import beat
+from dicom_node.heartbeat import beat
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 

@@ -8,15 +8,14 @@ from db.engine import Sessions
 from db.models import Study
 from db.outcomes import Heartbeat
 from dicom_node.backoff import DELIVERY_TRIES, STUDY_TRIES, next_delivery_try, next_study_try
+from dicom_node.heartbeat import beat, worker_is_alive
 from dicom_node.jobs import JobState
 from dicom_node.sweep import (
     Undone,
-    beat,
     decide,
     sweep,
     take_over_the_gone,
     undone_studies,
-    worker_is_alive,
 )
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
@@ -148,3 +147,32 @@ def test_the_engine_gets_a_part_of_a_large_archive_and_what_failed_for_good_take
         assert [work.job_id for work in undone_studies(session, NOW)] == ["study-1.2.2-r2-t0", "study-1.2.3-r2-t0"]
         after = undone_studies(session, NOW + timedelta(seconds=10))
     assert [work.job_id for work in after] == ["study-1.2.1-r2-t1", "study-1.2.2-r2-t0"]
+
+
+def test_analyses_that_wait_take_no_place_of_a_harvest(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicom_node.sweep.AT_ONE_LOOK", 2)
+    for number in range(6):
+        add_study(sessions, f"1.2.{number}")
+    with sessions.begin() as session:
+        for number in range(3):
+            study = session.get_one(Study, f"1.2.{number}")
+            study.harvested_revision, study.analyse = 2, True
+    with sessions() as session:
+        assert [work.job_id for work in undone_studies(session, NOW)] == [
+            "study-1.2.3-r2-t0", "study-1.2.4-r2-t0", "analysis-1.2.0-r2-t0", "analysis-1.2.1-r2-t0",
+        ]  # fmt: skip
+
+
+def test_a_failed_analysis_is_tried_again_later(sessions: Sessions) -> None:
+    add_study(sessions)
+    with sessions.begin() as session:
+        study = session.get_one(Study, "1.2.3")
+        study.harvested_revision, study.analyse = 2, True
+    engine = Engine()
+    sweep(sessions, engine, NOW)
+    engine.known["analysis-1.2.3-r2-t0"] = JobState(ended=True, error="no memory")
+    sweep(sessions, engine, NOW)
+    with sessions() as session:
+        study = session.get_one(Study, "1.2.3")
+        assert (study.attempts, study.error) == (1, "no memory")
+        assert undone_studies(session, NOW) == []

@@ -1,5 +1,6 @@
 """The sentences, as plain values."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,21 +9,51 @@ from dicom_node.web.attention import NodeState, Process, in_gb, notices
 from dicom_node.web.rendering import ago, froc_points
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
-FULL = NodeState(free_bytes=1_500_000_000, min_free_bytes=2_000_000_000)
+WORKER = Process("a-work", "work", NOW - timedelta(seconds=20))
+RECEIVER = Process("a-receive-104", "receive", NOW - timedelta(seconds=20))
+HEALTHY = NodeState(10**12, 2 * 10**9, processes=(WORKER, RECEIVER))
+FULL = replace(HEALTHY, free_bytes=1_500_000_000)
 
 
 def test_a_healthy_node_says_nothing() -> None:
-    process = Process("worker-1", "work", NOW - timedelta(seconds=20))
-    assert notices(NodeState(10**12, 2 * 10**9, processes=(process,)), NOW) == ()
+    assert notices(HEALTHY, NOW) == ()
+
+
+def sentences(*processes: Process) -> list[str]:
+    found = notices(replace(HEALTHY, processes=processes), NOW)
+    assert {notice.level for notice in found} <= {"stop"}
+    return [notice.sentence for notice in found]
+
+
+NO_RECEIVER = "No receive process runs: nothing can be sent to this node."
+NO_WORKER = "No work process runs: nothing is harvested, analysed or delivered."
+
+
+def test_a_role_that_never_ran_or_has_ended_is_missed() -> None:
+    assert sentences() == [NO_RECEIVER, NO_WORKER]
+    assert sentences(RECEIVER) == [NO_WORKER]
+    assert sentences(WORKER, replace(RECEIVER, stopped=True)) == [NO_RECEIVER]
+
+
+def test_a_process_that_died_is_named_also_while_another_of_its_role_runs() -> None:
+    dead = Process("b-receive-104", "receive", NOW - timedelta(minutes=9))
+    silent = "The receive process b-receive-104 has been silent since 2026-11-24 07:51 UTC."
+    assert sentences(WORKER, RECEIVER, dead) == [silent]
+    assert sentences(WORKER, dead) == [NO_RECEIVER, silent]
+
+
+def test_a_process_that_ended_by_itself_is_not_missed_while_another_runs() -> None:
+    ended = Process("b-receive-104", "receive", NOW - timedelta(days=3), stopped=True)
+    assert sentences(WORKER, RECEIVER, ended) == []
 
 
 def test_what_stops_the_node_comes_before_what_can_wait() -> None:
-    state = NodeState(FULL.free_bytes, FULL.min_free_bytes, held=3, dead=1)
+    state = replace(FULL, held=3, dead=1)
     assert [notice.level for notice in notices(state, NOW)] == ["stop", "warn", "info"]
 
 
 def test_lost_files_are_said_first_with_what_to_do() -> None:
-    first = notices(NodeState(10**12, 0, files_lost=2, dead=1), NOW)[0]
+    first = notices(replace(HEALTHY, files_lost=2, dead=1), NOW)[0]
     assert first.sentence == "The file of 2 stored objects is gone; send them again."
     assert first.link == "/refusals?reason=lost"
 
@@ -34,12 +65,12 @@ def test_too_little_space_names_both_figures() -> None:
 
 
 def test_space_that_gets_scarce_is_said_before_it_stops_anything() -> None:
-    assert [notice.level for notice in notices(NodeState(2_500_000_000, 2_000_000_000), NOW)] == ["warn"]
+    assert [notice.level for notice in notices(replace(HEALTHY, free_bytes=2_500_000_000), NOW)] == ["warn"]
 
 
 @pytest.mark.parametrize(("waited", "said"), [(timedelta(minutes=59), False), (timedelta(minutes=61), True)])
 def test_a_delivery_that_waits_for_more_than_an_hour_is_said(waited: timedelta, said: bool) -> None:
-    assert bool(notices(NodeState(10**12, 0, oldest_waiting_at=NOW - waited), NOW)) is said
+    assert bool(notices(replace(HEALTHY, oldest_waiting_at=NOW - waited), NOW)) is said
 
 
 @pytest.mark.parametrize(

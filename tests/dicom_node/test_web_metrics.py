@@ -1,6 +1,6 @@
 """/metrics: parsed as Prometheus does, complete, and without anything of a patient."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from web_seed import LESION, MARKUP, STUDY
 
 from db.engine import Sessions
 from db.models import Refusal
+from dicom_node.heartbeat import beat
 from dicom_node.web.metrics import NodeCollector, exposition
 from dicom_node.web.settings import WebSettings
 
@@ -49,6 +50,9 @@ def text(seeded: Sessions, tmp_path: Path) -> str:
         ("lesion_node_deliveries", {"destination": "READING <ROOM>", "state": "held"}, 2),
         ("lesion_node_oldest_waiting_delivery_seconds", {"destination": "READING <ROOM>"}, 3 * 3600),
         ("lesion_node_heartbeat_age_seconds", {"executor": "worker-1", "role": "work"}, 9 * 60),
+        ("lesion_node_processes_running", {"role": "receive"}, 1),
+        ("lesion_node_processes_running", {"role": "work"}, 0),
+        ("lesion_node_processes_running", {"role": "web"}, 0),
         ("lesion_node_studies_to_harvest", {}, 0),
         ("lesion_node_studies_to_detect", {}, 1),
         ("lesion_node_disk_free_bytes_least", {}, 2_000_000_000),
@@ -71,6 +75,14 @@ def test_an_empty_node_has_metrics(sessions: Sessions, tmp_path: Path) -> None:
     settings = WebSettings(token="t", data_dir=tmp_path)
     found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
     assert found[("lesion_node_reader_failed", ())] == found[("lesion_node_files_lost", ())] == 0
+
+
+def test_the_age_of_a_process_that_ended_by_itself_alarms_nobody(sessions: Sessions, tmp_path: Path) -> None:
+    with sessions.begin() as session:
+        beat(session, "a-receive-104", "receive", NOW - timedelta(days=1), stopped=True)
+    settings = WebSettings(token="t", data_dir=tmp_path)
+    found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
+    assert [name for name, _ in found if name == "lesion_node_heartbeat_age_seconds"] == []
 
 
 def test_lost_files_are_counted_each_once(sessions: Sessions, tmp_path: Path) -> None:

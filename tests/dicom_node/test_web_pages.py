@@ -23,6 +23,7 @@ from db.engine import Sessions
 from db.local_files import LocalFiles
 from db.models import Instance, Study
 from db.outcomes import DetectionRow
+from dicom_node.heartbeat import beat
 from dicom_node.web.app import create_app
 from dicom_node.web.settings import Actions, Destination, WebSettings
 
@@ -88,10 +89,20 @@ def test_the_overview_shows_a_name_with_markup_escaped(client: TestClient) -> No
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in client.get("/").text
 
 
+def test_a_node_whose_roles_beat_says_that_nothing_has_failed(empty: TestClient, sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        for role in ("receive", "work"):
+            beat(session, role, role, NOW)
+    text = empty.get("/").text
+    assert "Nothing waits for a person, and nothing has failed." in text
+    assert "process runs" not in text
+
+
 def test_an_empty_node_says_in_each_section_what_to_do_next(empty: TestClient) -> None:
     text = empty.get("/").text
     for sentence in (
-        "Nothing waits for a person",
+        "No receive process runs: nothing can be sent to this node.",
+        "No work process runs: nothing is harvested, analysed or delivered.",
         "Name your PACS under [[peers]]",
         "press <b>categorise</b>, then <b>retrain</b>",
         "No measurement was harvested yet",
@@ -115,7 +126,7 @@ def test_an_empty_node_says_in_each_section_what_to_do_next(empty: TestClient) -
         "1 delivery was given up",
         "The oldest waiting delivery waits since 2026-11-24 05:00 UTC",
         "The last run of train failed",
-        "The work process has been silent since 2026-11-24 07:51 UTC",
+        "The work process worker-1 has been silent since 2026-11-24 07:51 UTC",
         "1 trained model is newer than the promoted one",
     ],
 )
