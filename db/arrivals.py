@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED
 from db.models import Instance, Refusal, Study
+from db.outcomes import Analysis, Delivery, Result
 from db.upsert import insert_once
 
 
@@ -98,6 +99,23 @@ def _superseded_is_back(session: Session, arrival: Arrival, now: datetime) -> bo
         return False
     row.indexed = False
     return True
+
+
+def not_returned(session: Session, study_instance_uid: str, destination: str) -> int:
+    """How many of our results for a study a destination took and did not send back: it counts them, we do not."""
+    back = exists().where(
+        Instance.sop_instance_uid == Result.result_sop_instance_uid,
+        Instance.study_instance_uid == study_instance_uid,
+        Instance.state == CURRENT,
+    )
+    taken = (
+        select(func.count(Delivery.delivery_pk))
+        .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .where(Analysis.study_instance_uid == study_instance_uid, Delivery.destination == destination)
+        .where(Delivery.delivered_at.is_not(None), ~back)
+    )
+    return session.scalar(taken) or 0
 
 
 def has_content(session: Session, sop_instance_uid: str, content_sha256: str) -> bool:
