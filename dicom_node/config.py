@@ -111,6 +111,9 @@ class Detector(_Section):
         description="Operating point: report what the validation set shows to cost this many false positives.",
     )
     max_findings: int = Field(20, ge=1, description="The most lesions in one report; the highest scores stand.")
+    while_training: bool = Field(
+        False, description="True lets detection run beside a training on the same device; it needs memory for both."
+    )
 
 
 class Gate(_Section):

@@ -15,10 +15,10 @@ from db.models import Study
 from db.outcomes import Task
 from db.uids import uid_from
 from dicom_node import acts
+from dicom_node.device import device_of_its_own
 from dicom_node.heartbeat import worker_is_alive
 from dicom_node.importing import files_below
 from dicom_node.node import Node
-from dicom_node.processes import device_of_its_own
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
@@ -98,7 +98,7 @@ def evaluate_now(node: Node, given: str | None, progress: Progress) -> list[dict
 
     model_id = _model_id(node, given)
     device = node.config.detector.device
-    with device_of_its_own(node.config.data_dir, "cuda" if device == "cuda" else "cpu"):
+    with device_of_its_own(node.config, detecting=True):
         figures = evaluate_model(node.sessions, LocalFiles(node.config.data_dir), model_id, device, progress)
     if figures["sensitivity"] is None:
         raise RequestError("the frozen set holds no lesion yet", scans=figures["scans"])
@@ -119,10 +119,11 @@ def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list
     paths = list(files_below([path]))
     progress("read", 0, len(paths))
     volume = load_volume(paths, progress)
-    model = load_model(row.card, row.weights_sha256, LocalFiles(node.config.data_dir), device_of(settings.device))
     images = headers_of(paths)
     study_uid = str(images[0].StudyInstanceUID)
-    found = detect_volume(model, volume, DetectSettings(settings.keep_score), study_uid)
+    with device_of_its_own(node.config, detecting=True, on_wait=lambda: progress("wait for the device", 0, 1)):
+        model = load_model(row.card, row.weights_sha256, LocalFiles(node.config.data_dir), device_of(settings.device))
+        found = detect_volume(model, volume, DetectSettings(settings.keep_score), study_uid)
     found = found[: reported(found, model, settings.max_fp_per_scan, settings.max_findings)]
     folder.mkdir(parents=True, exist_ok=True)
     now, written = utc_now(), []

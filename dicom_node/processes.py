@@ -6,18 +6,14 @@ and the worker never imports torch.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import IO, Any
 
 from db.errors import NodeError
@@ -39,16 +35,6 @@ class ChildFailed(NodeError):
 
 class ChildWithoutDatabase(ChildFailed):
     """A process of its own lost the database; the same order may be given again."""
-
-
-@contextmanager
-def device_of_its_own(data_dir: Path, device: str) -> Iterator[None]:
-    """Wait until nothing else computes on that device of this host: training and inference never share one."""
-    path = data_dir / "locks" / f"device-{socket.gethostname()}-{device}.lock"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def run_child(module: str, order: dict[str, Any], on_event: OnEvent | None = None) -> dict[str, Any]:

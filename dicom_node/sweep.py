@@ -27,7 +27,7 @@ from dicom_node.jobs import Jobs, JobState
 log = logging.getLogger(__name__)
 
 AT_ONE_LOOK = 200
-"""Studies that the engine has at most: of an archive of many thousands, the rest waits in our tables."""
+"""Studies that the engine has at most to harvest, and to analyse: of a large archive, the rest waits in our tables."""
 
 GONE_AFTER = timedelta(minutes=5)
 """A worker that said nothing for so long is gone for good; its jobs go to another."""
@@ -81,9 +81,15 @@ def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
 
 
 def undone_studies(session: Session, now: datetime) -> list[Undone]:
-    """Settled studies whose newest revision is not harvested, or not analysed where that was asked for, and due."""
-    due = studies.undone(session, due_at=now, limit=AT_ONE_LOOK)
-    return [Undone("study", study.study_instance_uid, study.revision, study.tries) for study in due]
+    """Settled studies whose newest revision is not harvested, or not analysed where that was asked for, and due.
+
+    Each waits in a queue of its own, for an analysis may wait hours for the device.
+    """
+    return [
+        Undone("study" if study.harvest else "analysis", study.study_instance_uid, study.revision, study.tries)
+        for harvest in (True, False)
+        for study in studies.undone(session, due_at=now, limit=AT_ONE_LOOK, harvest=harvest)
+    ]
 
 
 def _due_deliveries(session: Session, now: datetime) -> list[Undone]:
@@ -123,7 +129,7 @@ def _task_failed(session: Session, work: Undone, error: str, now: datetime) -> N
     )
 
 
-_NOTE_FAILURE = {"study": _study_failed, "deliver": _delivery_failed, "task": _task_failed}
+_NOTE_FAILURE = {"study": _study_failed, "analysis": _study_failed, "deliver": _delivery_failed, "task": _task_failed}
 
 
 # --- what is asked for by the clock ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The durable way of the data: settle → harvest → detect → report, then deliver; categorise and train beside it. Shell.
+"""The durable ways of the data: harvest; detect → report; deliver; categorise and train beside them. Shell.
 
 Each step may run twice: it looks at the tables first, and writes its result and its end in one transaction.
 """
@@ -19,26 +19,27 @@ from db.errors import RequestError
 from db.models import Study
 from db.outcomes import Task
 from dicom_node.deliver import deliver
+from dicom_node.device import device_of_its_own
 from dicom_node.jobs import Way
 from dicom_node.node import Node
-from dicom_node.processes import device_of_its_own, run_child
+from dicom_node.processes import run_child
 from dicom_node.reporting import report
 from mining.harvest import harvest_study
 
 log = logging.getLogger(__name__)
 
+WAITS_FOR_DEVICE = "waits for the device, on which something else runs"
+
 
 def ways(node: Node) -> list[Way]:
     """All kinds of jobs that a worker follows."""
+    at_once = max(1, (os.cpu_count() or 1) // 2)
     return [
+        Way("study", (("harvest", lambda uid: harvest(node, uid)),), at_once=at_once),
         Way(
-            "study",
-            (
-                ("harvest", lambda uid: harvest(node, uid)),
-                ("detect", lambda uid: detect(node, uid)),
-                ("report", lambda uid: report_study(node, uid)),
-            ),
-            at_once=max(1, (os.cpu_count() or 1) // 2),
+            "analysis",
+            (("detect", lambda uid: detect(node, uid)), ("report", lambda uid: report_study(node, uid))),
+            at_once=at_once,
         ),
         Way(
             "deliver",
@@ -58,8 +59,21 @@ def harvest(node: Node, study_instance_uid: str) -> str:
 
 def detect(node: Node, study_instance_uid: str) -> str:
     """Look for lesions with the promoted model, in a process of its own; every outcome is a row of `analysis`."""
+    todo = _to_detect(node, study_instance_uid)
+    if isinstance(todo, str):
+        return todo
+    with device_of_its_own(node.config, detecting=True, on_wait=lambda: _note_wait(node, study_instance_uid)):
+        # The wait may have been for a training: the study is looked at as it is now, by the model of now.
+        todo = _to_detect(node, study_instance_uid)
+        return todo if isinstance(todo, str) else str(run_child("detector.detect", todo))
+
+
+def _to_detect(node: Node, study_instance_uid: str) -> dict[str, Any] | str:
+    """The order for the study as it is now, or why there is nothing to look for."""
     with node.sessions.begin() as session:
         study = session.get_one(Study, study_instance_uid)
+        if study.error == WAITS_FOR_DEVICE:
+            study.error = ""
         if not study.analyse:
             return "harvested only"
         if studies.conflicts(session, study_instance_uid):
@@ -72,21 +86,23 @@ def detect(node: Node, study_instance_uid: str) -> str:
     if model is None:
         return _not_analysed(node, study_instance_uid, study.revision, "no model is promoted yet")
     settings = node.config.detector
-    device = "cuda" if settings.device == "cuda" else "cpu"
-    with device_of_its_own(node.config.data_dir, device):
-        outcome = run_child(
-            "detector.detect",
-            node.order(
-                study_instance_uid=study_instance_uid,
-                study_revision=study.revision,
-                model_id=model.model_id,
-                keep_score=settings.keep_score,
-                max_fp_per_scan=settings.max_fp_per_scan,
-                max_findings=settings.max_findings,
-                device=settings.device,
-            ),
-        )
-    return str(outcome)
+    return node.order(
+        study_instance_uid=study_instance_uid,
+        study_revision=study.revision,
+        model_id=model.model_id,
+        keep_score=settings.keep_score,
+        max_fp_per_scan=settings.max_fp_per_scan,
+        max_findings=settings.max_findings,
+        device=settings.device,
+    )
+
+
+def _note_wait(node: Node, study_instance_uid: str) -> None:
+    with node.sessions.begin() as session:
+        study = session.get_one(Study, study_instance_uid)
+        if study.attempted_revision != study.revision:
+            study.attempted_revision, study.attempts, study.next_try_at = study.revision, 0, None
+        study.error = WAITS_FOR_DEVICE
 
 
 def _not_analysed(node: Node, study_instance_uid: str, revision: int, reason: str) -> str:
@@ -146,8 +162,7 @@ class Losses:
 
 def run_kind(node: Node, kind: str, run: object, on_event: Any) -> dict[str, Any]:
     """The outcome of categorise or train, in a process of its own. `run` names what may be resumed."""
-    settings = node.config.detector
-    with device_of_its_own(node.config.data_dir, "cuda" if settings.device == "cuda" else "cpu"):
+    with device_of_its_own(node.config):
         if kind == "categorise":
             return run_child("mining.categorise", node.order(), on_event)
         if kind == "train":

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dicom_node.processes import ChildFailed, ChildWithoutDatabase, device_of_its_own, run_child
+from dicom_node.processes import ChildFailed, ChildWithoutDatabase, run_child
 
 HERE = Path(__file__).parent
 
@@ -116,21 +116,3 @@ def test_a_child_ends_when_its_parent_is_killed() -> None:
         os.kill(parent.pid, signal.SIGKILL)
     assert parent.returncode == -signal.SIGKILL
     assert ends(child)
-
-
-def test_a_device_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
-    code = f"""
-from pathlib import Path
-import time
-from dicom_node.processes import device_of_its_own
-with device_of_its_own(Path({str(tmp_path)!r}), "cpu"):
-    print("held", flush=True)
-    time.sleep(600)
-"""
-    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    with holder:
-        assert holder.stdout.readline() == "held\n"
-        os.kill(holder.pid, signal.SIGKILL)
-    with device_of_its_own(tmp_path, "cpu"):
-        pass
