@@ -176,6 +176,13 @@ def test_every_key_that_is_named_exists(page: str) -> None:
             assert key in section_of(section).model_fields, f"{section}.{key}"
 
 
+@pytest.mark.parametrize("page", KEYED_PAGES)
+def test_every_default_that_is_named_is_the_default(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    for section, key, value in re.findall(r"`(\w+)\.(\w+)`,? \(?default `?(\w+)", text):
+        assert str(section_of(section).model_fields[key].default) == value, f"{section}.{key}"
+
+
 def test_operations_names_the_keys_that_a_site_sets() -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     for key in ("dicom.host", "dicom.ae_title", "peers.analyse", "peers.mode", "settle.quiet_s", "web.token_file"):
