@@ -31,14 +31,19 @@ def beat(session: Session, executor_id: str, role: str, now: datetime, stopped: 
     session.merge(Heartbeat(executor_id=executor_id, role=role, seen_at=now, facts={"stopped": stopped}))
 
 
+def listener_id(role: str, port: int) -> str:
+    """The name of a process that listens on a port of this host, the same after a restart."""
+    return f"{socket.gethostname()}-{role}-{port}"
+
+
 @contextmanager
-def beating(sessions: Sessions, role: str, port: int) -> Iterator[None]:
+def beating(sessions: Sessions, executor_id: str, role: str) -> Iterator[None]:
     """Beat from a thread for as long as the block runs. While the database is away nothing is told and nothing ends."""
-    name, over = f"{socket.gethostname()}-{role}-{port}", threading.Event()
+    over = threading.Event()
 
     def tell() -> None:
         with suppress(*NO_DATABASE), sessions.begin() as session:
-            beat(session, name, role, utc_now(), stopped=over.is_set())
+            beat(session, executor_id, role, utc_now(), stopped=over.is_set())
 
     def beat_on() -> None:
         tell()

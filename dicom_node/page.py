@@ -9,7 +9,7 @@ import threading
 from db.errors import ConfigError
 from dicom_node import scu
 from dicom_node.config import Config
-from dicom_node.heartbeat import beating
+from dicom_node.heartbeat import beating, listener_id
 from dicom_node.node import Node
 from dicom_node.receive import GB
 from dicom_node.web.app import create_app
@@ -58,7 +58,7 @@ def serve_page(config: Config, stop: threading.Event) -> None:
 
     threading.Thread(target=stop_with_parent, name="stop-watch", daemon=True).start()
     try:
-        with beating(node.sessions, "web", settings.port):
+        with beating(node.sessions, listener_id("web", settings.port), "web"):
             serve(create_app(settings, node.sessions, node.files, Actions(echo=echo)), settings)
     except OSError as error:
         raise ConfigError(

@@ -10,7 +10,7 @@ from db.errors import ConfigError
 from db.local_files import LocalFiles
 from dicom_node.config import Config
 from dicom_node.database import open_checked
-from dicom_node.heartbeat import beating
+from dicom_node.heartbeat import beating, listener_id
 from dicom_node.scp import ReceiveSettings, Sender, serve
 from dicom_node.store import Store
 
@@ -40,7 +40,7 @@ def receive(config: Config, stop: threading.Event) -> None:
         target=store.files.remove_leftovers, args=(utc_now() - LEFT_OVER_AFTER,), name="leftovers", daemon=True
     ).start()
     try:
-        with beating(store.sessions, "receive", settings.port):
+        with beating(store.sessions, listener_id("receive", settings.port), "receive"):
             serve(settings, store, stop)
     except OSError as error:
         raise ConfigError(

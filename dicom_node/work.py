@@ -16,7 +16,7 @@ from db.engine import reading, utc_now
 from db.models import Study
 from db.outcomes import Delivery, Task
 from dicom_node.find import PeerCounts
-from dicom_node.heartbeat import ALIVE, BEAT, beat, forget_the_long_gone
+from dicom_node.heartbeat import ALIVE, BEAT, beat, beating, forget_the_long_gone
 from dicom_node.jobs import Jobs
 from dicom_node.node import Node
 from dicom_node.outage import Outage, Patience, outliving
@@ -47,14 +47,19 @@ def work(node: Node, stop: threading.Event) -> None:
     with Jobs(node.config.url, node.config.data_dir, name, lasting) as jobs:
         log.info("working as %s", name)
         rounds, patience = _Rounds(node, jobs, name), Patience(outage, ROUND_S)
-        while not stop.wait(patience.wait_s):
-            with patience.round():
-                rounds.run(utc_now())
+        # A round may take long, with a silent peer or much to compare: another worker must not take that for our end.
+        with beating(node.sessions, name, "work"):
+            while not stop.wait(patience.wait_s):
+                with patience.round():
+                    rounds.run(utc_now())
         with patience.round(), node.sessions.begin() as session:
             beat(session, name, "work", utc_now(), stopped=True)
         if outage.lasts:
             log.warning("ending while the database is away; what was under way is taken up again at the next start")
             os._exit(0)  # the engine's threads wait for the database, and would hold up the end until it is back
+    if jobs.under_way:
+        log.warning("ending in the middle of %d steps, which are taken up again at the next start", jobs.under_way)
+        os._exit(0)  # their threads would hold up the end for as long as they take
 
 
 class _Rounds:
@@ -65,18 +70,17 @@ class _Rounds:
         self._site_key, self._counts = node.site_key(), PeerCounts(node.config, node.sessions)
         self._quiet_for = timedelta(seconds=node.config.settle.quiet_s)
         began = utc_now()
-        self._beaten = self._asked = began - 2 * BEAT
+        self._looked = began - 2 * BEAT
         self._cleaned = began - CLEAN
         self._may_take_over_at = began
         self._stuck: set[str] = set()
 
     def run(self, now: datetime) -> None:
         """One round. What it has not done when an error ends it, the next one does."""
-        if now - self._beaten >= BEAT:
-            self._beat(now)
+        if now - self._looked >= BEAT:
+            self._look_around(now)
         if now - self._cleaned >= CLEAN:
             self._jobs.forget(now)
-            self._node.files.remove_leftovers(now - timedelta(days=1))
             with self._node.sessions.begin() as session:
                 forget_the_long_gone(session, now)
             self._cleaned = now
@@ -84,16 +88,17 @@ class _Rounds:
         settle_due(node.sessions, node.files, now, self._quiet_for, self._site_key, self._counts.ask, self._stuck)
         sweep(node.sessions, self._jobs, now)
 
-    def _beat(self, now: datetime) -> None:
-        if now - self._beaten > ALIVE:  # the database was away from all: who looks gone now may only be later than we
+    def _look_around(self, now: datetime) -> None:
+        """At the other workers, at what was lost, and at the clock."""
+        if now - self._looked > ALIVE:  # the database was away from all: who looks gone now may only be later than we
             self._may_take_over_at = now + GONE_AFTER
         with self._node.sessions.begin() as session:
             beat(session, self._name, "work", now)
             if now >= self._may_take_over_at:
                 take_over_the_gone(session, self._jobs, self._name, now)
             lost.look_again(session, self._node.files, now)
-            schedule_tasks(session, self._node.config.schedule, self._asked, now)
-        self._beaten = self._asked = now
+            schedule_tasks(session, self._node.config.schedule, self._looked, now)
+        self._looked = now
 
 
 def undone_work(node: Node) -> int:

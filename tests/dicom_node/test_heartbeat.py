@@ -14,7 +14,7 @@ from sqlalchemy import select
 from db.engine import Sessions, open_sessions
 from db.outcomes import Heartbeat
 from dicom_node import heartbeat
-from dicom_node.heartbeat import FORGET_AFTER, beat, beating, forget_the_long_gone
+from dicom_node.heartbeat import FORGET_AFTER, beat, beating, forget_the_long_gone, listener_id
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def test_a_process_beats_at_once_and_again_and_says_when_it_ends(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "BEAT", timedelta(seconds=0.05))
-    with beating(sessions, "receive", 104):
+    with beating(sessions, listener_id("receive", 104), "receive"):
         wait_until(lambda: bool(beats(sessions)), 10, "the first beat")
         (first,) = beats(sessions)
         assert (first.role, first.facts) == ("receive", {"stopped": False})
@@ -39,7 +39,7 @@ def test_a_process_beats_at_once_and_again_and_says_when_it_ends(
 
 
 def test_a_process_that_ends_by_an_error_says_so_too(sessions: Sessions) -> None:
-    with pytest.raises(OSError, match="in use"), beating(sessions, "web", 8042):
+    with pytest.raises(OSError, match="in use"), beating(sessions, "here-web-8042", "web"):
         raise OSError("in use")
     assert [row.facts for row in beats(sessions)] == [{"stopped": True}]
 
@@ -50,7 +50,7 @@ def test_without_the_database_nothing_is_told_and_nothing_ends_or_waits(
     failed: list[threading.ExceptHookArgs] = []
     monkeypatch.setattr(threading, "excepthook", failed.append)
     began = time.monotonic()
-    with beating(open_sessions(f"postgresql+psycopg://u@127.0.0.1:{unused_port()}/d"), "receive", 104):
+    with beating(open_sessions(f"postgresql+psycopg://u@127.0.0.1:{unused_port()}/d"), "here-receive-104", "receive"):
         pass
     assert time.monotonic() - began < 10
     assert failed == []
