@@ -20,6 +20,9 @@ from mining.elements import UNREADABLE
 from mining.sameness import content_digest
 from mining.volume import load_image
 
+LONGEST_S = 300
+"""For one file. What takes a decoder longer ends it, or it would hold up who waits for it for ever."""
+
 
 def work(order: dict[str, Any]) -> dict[str, Any]:
     return _image(order) if "frame_number" in order else _digests(order["contents"])
@@ -29,6 +32,7 @@ def _digests(contents: list[tuple[str, str]]) -> dict[str, Any]:
     """One event for each content, (path, content_sha256), in their order, and one before the first."""
     child.report("compare", 0, len(contents))
     for done, (path, content_sha256) in enumerate(contents, start=1):
+        signal.alarm(LONGEST_S)  # nothing handles it, so it ends the process even inside a decoder's own code
         try:
             child.report("compare", done, len(contents), digest=file_digest(Path(path), content_sha256))
         except OSError as error:
@@ -53,6 +57,7 @@ def file_digest(path: Path, content_sha256: str) -> str:
 
 
 def _image(order: dict[str, Any]) -> dict[str, Any]:
+    signal.alarm(LONGEST_S)
     hu = load_image(Path(order["path"]), order["frame_number"])
     return {"shape": hu.shape, "hu": b64encode(hu.astype("<i2").tobytes()).decode("ascii")}
 

@@ -90,6 +90,18 @@ decoding.file_digest = slow
 decoding.main()
 """
 
+ENDLESS_CHILD = """
+from mining import decoding
+
+def endless(path, content_sha256):
+    while True:
+        pass
+
+decoding.LONGEST_S = 1
+decoding.file_digest = endless
+decoding.main()
+"""
+
 
 @pytest.mark.slow
 def test_who_stops_the_node_breaks_off_no_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +116,14 @@ def test_who_stops_the_node_breaks_off_no_comparison(tmp_path: Path, monkeypatch
 
     assert run_child("slow_child", {"contents": [("any.dcm", "its hash")]}, signal_it) == {}
     assert signalled == [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.slow
+def test_a_decoder_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "endless_child.py").write_text(ENDLESS_CHILD)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(decoding, "CHILD", "endless_child")
+    assert digests([(tmp_path / "any.dcm", "its hash")]) == ["its hash"]
 
 
 def test_a_compressed_image_is_the_same_as_a_plain_one(tmp_path: Path) -> None:
