@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import registry
+from db import analyses, registry
 from db.engine import utc_now
 from db.files import FileStore
 from db.geometry import BoxPx
 from db.models import LesionRow, Study
-from db.outcomes import Analysis, DetectionRow, Task
+from db.outcomes import DetectionRow, Task
 from detector.froc import AT_FP_PER_SCAN, HIT_IOU, ScanResult, Scored, sensitivities, with_intervals
 from dicom_node import showcase_gather
 from dicom_node.phantom.truth import PhantomLesion
@@ -138,18 +138,19 @@ def scan_results(
     known: Callable[[PhantomLesion], bool],
     counts: Callable[[PhantomLesion], bool],
 ) -> list[ScanResult]:
-    """Per analysed study what its detections, reported or not, hit: IoU of the box on its key image."""
+    """What each study's present analysis found, reported or not, and what that hit: IoU of the box on its key image."""
     results = []
     for study_uid, lesions in truths.items():
         present = [lesion for lesion in lesions if known(lesion)]
-        rows = session.execute(
+        study = session.get_one(Study, study_uid)
+        analysis = analyses.newest(session, study_uid, study.revision)
+        rows = session.scalars(
             select(DetectionRow)
-            .join(Analysis, Analysis.analysis_id == DetectionRow.analysis_id)
-            .where(Analysis.study_instance_uid == study_uid)
-        ).scalars()
+            .where(DetectionRow.analysis_id == (analysis.analysis_id if analysis is not None else None))
+            .order_by(DetectionRow.score.desc(), DetectionRow.detection_id)
+        )
         scored = tuple(Scored(row.score, _hits(row, present)) for row in rows)
-        patient = session.get_one(Study, study_uid).patient_pk
-        results.append(ScanResult(str(patient), tuple(counts(lesion) for lesion in present), scored))
+        results.append(ScanResult(str(study.patient_pk), tuple(counts(lesion) for lesion in present), scored))
     return results
 
 

@@ -11,8 +11,9 @@ from web_seed import DELIVERED, IMAGE, LESION, STUDY
 from db.engine import Sessions
 from db.geometry import Axis, BoxPx, PointMm, PointPx
 from db.local_files import LocalFiles
-from db.models import LesionRow
+from db.models import LesionRow, Study
 from db.outcomes import Analysis, DetectionRow, Result
+from db.tables import Base
 from dicom_node import demo_facts, showcase_gather
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.report.sr import measurement_report
@@ -93,6 +94,36 @@ def test_what_was_not_reported_finds_nothing_and_alarms_nobody(analysed: Session
 def test_a_study_that_was_not_analysed_counts_for_nothing(seeded: Sessions, files: LocalFiles) -> None:
     compared = compare(seeded, files, truth(1, BoxPx(55, 26, 104, 54)))  # its analysis failed
     assert (compared.found, compared.present, compared.false_positives, compared.scenes) == (0, 0, 0, ())
+
+
+def test_the_curve_counts_what_the_present_analysis_found_and_no_earlier_one(analysed: Sessions) -> None:
+    """A study that settled in halves was analysed twice."""
+
+    def counted() -> list[tuple[float, frozenset[int]]]:
+        with analysed() as session:
+            truths = {STUDY: [truth(1, BoxPx(0, 60, 20, 80)), truth(2, BoxPx(55, 26, 104, 54))]}
+            (scan,) = demo_facts.scan_results(session, truths, lambda _: True, lambda _: True)
+        assert scan.counts == (True, True)
+        return [(one.score, one.hits) for one in scan.detections]
+
+    ((score, hits),) = counted()
+    assert hits == {1}
+    with analysed.begin() as session:
+        first, study = session.scalars(select(Analysis)).one(), session.get_one(Study, STUDY)
+        study.revision += 1
+        second = {"analysis_id": "second", "study_revision": study.revision}
+        session.add(Analysis(**columns(first) | second))
+        session.flush()
+        found = session.scalars(select(DetectionRow)).one()
+        session.add(DetectionRow(**columns(found) | {"detection_id": "again", "analysis_id": "second", "score": 0.25}))
+    assert counted() == [(0.25, {1})] and score != 0.25
+    with analysed.begin() as session:
+        session.get_one(Study, STUDY).revision += 1
+    assert counted() == []
+
+
+def columns(row: Base) -> dict[str, object]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
 
 
 def test_a_measured_lesion_is_drawn_with_its_axes(seeded: Sessions, files: LocalFiles) -> None:
