@@ -1,6 +1,6 @@
 """The migrations: they lead to what the models say, up and down, and leave the views."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,16 +20,36 @@ from dicom_node.database import alembic_config, current_revision, newest_revisio
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def engine(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Engine]:
+def new_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Engine]]:
+    """Makes engines, each on an empty database of its own, all of either kind."""
+    made: list[Engine] = []
+
+    def new() -> Engine:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/migrations-{len(made)}.sqlite"
+        else:
+            server: Server = request.getfixturevalue("postgres_server")
+            url = server.new_database(migrated=False)
+        made.append(open_engine(url))
+        return made[-1]
+
+    yield new
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(new_engine: Callable[[], Engine]) -> Engine:
     """An engine on an empty database of either kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/migrations.sqlite"
-    else:
-        server: Server = request.getfixturevalue("postgres_server")
-        url = server.new_database(migrated=False)
-    made = open_engine(url)
-    yield made
-    made.dispose()
+    return new_engine()
+
+
+@pytest.fixture
+def of_the_models(new_engine: Callable[[], Engine]) -> Engine:
+    """An engine on a database that the models made without any migration."""
+    made = new_engine()
+    Base.metadata.create_all(made)
+    return made
 
 
 def migrate_to(engine: Engine, revision: str) -> None:
@@ -51,17 +71,49 @@ def test_the_migrations_equal_the_models(engine: Engine) -> None:
     assert differences(engine) == []
 
 
+def checks(engine: Engine) -> set[tuple[str, str | None, str]]:
+    """(table, name, condition) of every CHECK, which autogenerate does not look at, as the database itself words it."""
+    found = inspect(engine).get_multi_check_constraints()
+    return {(table, check["name"], check["sqltext"]) for (_, table), of_it in found.items() for check in of_it}
+
+
+def test_the_migrations_leave_the_checks_of_the_models(engine: Engine, of_the_models: Engine) -> None:
+    upgrade(engine)
+    assert checks(engine) == checks(of_the_models)
+    assert {table for table, _, _ in checks(engine)} > {"patient", "study", "task", "delivery"}
+
+
+def test_a_check_that_a_migration_loses_or_changes_is_seen(engine: Engine, of_the_models: Engine) -> None:
+    upgrade(engine)
+    was = "CONSTRAINT ck_task_kind_known CHECK (kind IN ('categorise', 'train'))"
+    now = "CONSTRAINT ck_task_kind_known CHECK (kind IN ('categorise'))"
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":  # which has no command for it
+            connection.execute(text("PRAGMA writable_schema = ON"))
+            connection.execute(
+                text("UPDATE sqlite_master SET sql = replace(sql, :was, :now)"), {"was": was, "now": now}
+            )
+        else:
+            connection.execute(text("ALTER TABLE task DROP CONSTRAINT ck_task_kind_known"))
+            connection.execute(text(f"ALTER TABLE task ADD {now}"))
+    engine.dispose()
+    assert [name for _, name, _ in checks(engine) ^ checks(of_the_models)] == ["ck_task_kind_known"] * 2
+    assert differences(engine) == [], "autogenerate sees nothing of it"
+
+
 def test_there_is_one_newest_revision() -> None:
     assert ScriptDirectory.from_config(alembic_config()).get_heads() == [newest_revision()]
 
 
 def test_every_migration_goes_down_and_up_again(engine: Engine) -> None:
     upgrade(engine)
+    before = checks(engine)
     migrate_to(engine, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     assert inspect(engine).get_view_names() == []
     upgrade(engine)
     assert differences(engine) == []
+    assert checks(engine) == before
 
 
 def test_of_two_promoted_models_the_later_one_stays(engine: Engine) -> None:
