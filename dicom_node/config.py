@@ -128,8 +128,8 @@ class Settle(_Section):
 
 
 class Schedule(_Section):
-    categorise: Cron = Field("", description='When to categorise, as cron ("0 2 * * 6"); empty: only on request.')
-    train: Cron = Field("", description="When to train; empty: only on request.")
+    categorise: Cron = Field("", description='When to categorise, cron in UTC ("0 2 * * 6"); empty: only on request.')
+    train: Cron = Field("", description="When to train, cron in UTC; empty: only on request.")
     train_after_lesions: int | None = Field(None, ge=1, description="Categorise and train after so many new lesions.")
 
 

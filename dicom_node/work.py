@@ -46,7 +46,7 @@ def work(node: Node, stop: threading.Event) -> None:
     ]
     with Jobs(node.config.url, node.config.data_dir, name, lasting) as jobs:
         log.info("working as %s", name)
-        rounds, patience = _Rounds(node, jobs, name), Patience(outage, ROUND_S)
+        rounds, patience = Rounds(node, jobs, name), Patience(outage, ROUND_S)
         # A round may take long, with a silent peer or much to compare: another worker must not take that for our end.
         with beating(node.sessions, name, "work"):
             while not stop.wait(patience.wait_s):
@@ -62,7 +62,7 @@ def work(node: Node, stop: threading.Event) -> None:
         os._exit(0)  # their threads would hold up the end for as long as they take
 
 
-class _Rounds:
+class Rounds:
     """What a worker does again and again, and when it did it last."""
 
     def __init__(self, node: Node, jobs: Jobs, name: str) -> None:
@@ -70,7 +70,7 @@ class _Rounds:
         self._site_key, self._counts = node.site_key(), PeerCounts(node.config, node.sessions)
         self._quiet_for = timedelta(seconds=node.config.settle.quiet_s)
         began = utc_now()
-        self._looked = began - 2 * BEAT
+        self._looked = self._minds_since = began - 2 * BEAT  # a restart loses no stroke of the clock
         self._cleaned = began - CLEAN
         self._may_take_over_at = began
         self._stuck: set[str] = set()
@@ -97,7 +97,7 @@ class _Rounds:
             if now >= self._may_take_over_at:
                 take_over_the_gone(session, self._jobs, self._name, now)
             lost.look_again(session, self._node.files, now)
-            schedule_tasks(session, self._node.config.schedule, self._looked, now)
+            schedule_tasks(session, self._node.config.schedule, self._minds_since, now)
         self._looked = now
 
 

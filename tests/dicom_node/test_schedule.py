@@ -1,18 +1,22 @@
 """What the clock and new lesions ask for: once, by whichever worker, and never again for the same reason."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select, update
+from whole_way import Site
 
 from db import categories
 from db.categories import MIN_LESIONS, NewGeneration, NewGroup
-from db.engine import Sessions
+from db.engine import Sessions, reading, utc_now
 from db.models import Instance, LesionRow, SourceObject, Study
 from db.outcomes import Task
 from dicom_node.config import Schedule
+from dicom_node.jobs import JobState
 from dicom_node.sweep import schedule_tasks
+from dicom_node.work import Rounds
 
 BEGAN = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 TWO = datetime(2026, 3, 15, 2, 0, tzinfo=UTC)
@@ -73,6 +77,36 @@ def test_what_was_asked_for_is_not_asked_again_by_another_worker_or_after_a_rest
 def test_a_stroke_that_a_long_round_slept_through_is_not_lost(sessions: Sessions) -> None:
     assert ask(sessions, NIGHTLY, TWO - timedelta(minutes=1)) == []
     assert ask(sessions, NIGHTLY, TWO + timedelta(hours=3)) == ["categorise"]
+
+
+class NoJobs:
+    """An engine of jobs that takes all and never runs one."""
+
+    def enqueue(self, job_id: str, way: str, subject: str, partition: str = "") -> None: ...
+
+    def states(self, job_ids: list[str]) -> dict[str, JobState]:
+        return {}
+
+    def forget(self, now: datetime) -> int:
+        return 0
+
+
+def test_a_worker_forgets_no_stroke_while_it_works(site: Site) -> None:
+    """It looks many times while the last task of that kind goes on."""
+    began = utc_now()
+    cron = f"{(began + timedelta(minutes=5)).minute} * * * *"
+    schedule = site.config.schedule.model_copy(update={"train": cron})
+    node = replace(site.node, config=site.config.model_copy(update={"schedule": schedule}))
+    rounds = Rounds(node, NoJobs(), "tests-work")  # type: ignore[arg-type]
+    with node.sessions.begin() as session:
+        session.add(Task(kind="train", asked_by="page", asked_at=began, state="running"))
+    for minutes in (1, 9, 12):
+        rounds.run(began + timedelta(minutes=minutes))
+    end_all(node.sessions)
+    for minutes in (14, 16):
+        rounds.run(began + timedelta(minutes=minutes))
+    with reading(node.sessions) as session:
+        assert session.scalars(select(Task.asked_by).order_by(Task.task_pk)).all() == ["page", "schedule"]
 
 
 def test_a_stroke_during_a_task_of_its_kind_waits_for_the_end_of_that_task(sessions: Sessions) -> None:
