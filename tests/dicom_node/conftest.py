@@ -1,4 +1,4 @@
-"""Fixtures of the command line (a configured site, its commands in this process) and of the pages (a seeded node)."""
+"""Fixtures: of the command line a site and its commands in this process, of the pages a seeded node, and a store."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,13 +6,17 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
+from arriving import SITE_KEY, STUDY, new_store
 from click.testing import Result
 from command_line import run, unused_port
+from settling import LATER
 from web_seed import seed
 from whole_way import Site, configure
 
 from db.engine import Sessions, open_sessions, sqlite_url
 from dicom_node import logs
+from dicom_node.settle import Settled, settle_study
+from dicom_node.store import Store
 
 Cli = Callable[..., Result]
 
@@ -53,3 +57,18 @@ def seeded(seeded_folder: Path, tmp_path: Path, sessions: Sessions) -> Sessions:
     """`sessions` on a copy of the seeded node; its files are in tmp_path. Nothing has connected to it yet."""
     copytree(seeded_folder, tmp_path, dirs_exist_ok=True)
     return sessions
+
+
+@pytest.fixture
+def store(any_sessions: Sessions, tmp_path: Path) -> Store:
+    return new_store(any_sessions, tmp_path)
+
+
+@pytest.fixture
+def settle(store: Store) -> Callable[..., Settled]:
+    def settle_now(study_instance_uid: str = STUDY, expected: int | None = None) -> Settled:
+        settled = settle_study(store.sessions, store.files, study_instance_uid, LATER, SITE_KEY, expected)
+        assert settled is not None
+        return settled
+
+    return settle_now

@@ -1,66 +1,26 @@
-import errno
+"""A study that got quiet: when it settles, and what that writes."""
+
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from arriving import NOW, QUIET, SITE_KEY, STUDY, ct, document, new_store, received
+from arriving import NOW, QUIET, SITE_KEY, STUDY, ct, document, received
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from settling import LATER, keep, patient, states, study
 from sqlalchemy import select
 
-from db import lost, studies
-from db.engine import Sessions, reading
+from db import studies
+from db.engine import reading
 from db.measurement import ImageReference
-from db.models import Image, Instance, Patient, Refusal, Series, Study
+from db.models import Image, Refusal, Series
 from db.split import split_of
-from dicom_node import settle as settle_module
 from dicom_node.settle import Decision, Settled, decide, is_settled, settle_due, settle_study
 from dicom_node.store import Received, Store
-
-LATER = NOW + timedelta(minutes=10)
-
-
-@pytest.fixture
-def store(any_sessions: Sessions, tmp_path: Path) -> Store:
-    return new_store(any_sessions, tmp_path)
-
-
-@pytest.fixture
-def settle(store: Store) -> Callable[..., Settled]:
-    def settle_now(study_instance_uid: str = STUDY, expected: int | None = None) -> Settled:
-        settled = settle_study(store.sessions, store.files, study_instance_uid, LATER, SITE_KEY, expected)
-        assert settled is not None
-        return settled
-
-    return settle_now
-
-
-def keep(store: Store, *objects: Dataset, minutes: int = 0) -> None:
-    for number, ds in enumerate(objects):
-        store.keep(received(ds), NOW + timedelta(minutes=minutes, seconds=number))
-
-
-def states(store: Store) -> list[tuple[str, str]]:
-    with reading(store.sessions) as session:
-        rows = session.scalars(select(Instance).order_by(Instance.instance_pk))
-        return [(row.sop_instance_uid, row.state) for row in rows]
-
-
-def study(store: Store, uid: str = STUDY) -> Study:
-    with reading(store.sessions) as session:
-        return session.scalars(select(Study).filter_by(study_instance_uid=uid)).one()
-
-
-def patient(store: Store, uid: str = STUDY) -> Patient:
-    with reading(store.sessions) as session:
-        return session.scalars(
-            select(Patient).join(Study, Study.patient_pk == Patient.patient_pk).filter_by(study_instance_uid=uid)
-        ).one()
-
 
 # --- the decisions ----------------------------------------------------------------------------------------------
 
@@ -368,6 +328,19 @@ def test_the_missing_instances_complete_a_study_that_settled_without_them(store:
     assert (settled.complete, settled.revision) == (True, 2)
 
 
+def test_a_sender_that_falls_silent_leaves_what_it_counted_before(store: Store) -> None:
+    keep(store, ct(1))
+    answers = [3, None]
+
+    def tick(seconds: int) -> list[Settled]:
+        now = NOW + timedelta(seconds=seconds)
+        return settle_due(store.sessions, store.files, now, QUIET, SITE_KEY, lambda ae, uid: answers.pop(0), set())
+
+    assert tick(60) == []
+    (settled,) = tick(120)
+    assert (settled.complete, study(store).expected_instances) == (False, 3)
+
+
 def test_studies_without_a_patient_id_are_nobodys_and_not_one_persons(
     store: Store, settle: Callable[..., Settled]
 ) -> None:
@@ -400,144 +373,3 @@ def test_an_enhanced_object_gives_a_plane_for_each_frame(store: Store, settle: C
     assert series is not None
     assert (plane.origin.z, plane.spacing.row_mm, plane.spacing.col_mm) == (10.0, 0.7, 0.4)
     assert series.slice_interval_mm == pytest.approx(5.0)
-
-
-# --- files that are gone ----------------------------------------------------------------------------------------
-
-
-def settle_all(store: Store, stuck: set[str] | None = None) -> list[str]:
-    """The studies that settled in one round."""
-    none = set[str]()
-    done = settle_due(
-        store.sessions, store.files, LATER, QUIET, SITE_KEY, lambda *_: None, none if stuck is None else stuck
-    )
-    return [settled.study_instance_uid for settled in done]
-
-
-def lost_now(store: Store) -> list[str]:
-    with reading(store.sessions) as session:
-        return list(session.scalars(select(Refusal.sop_instance_uid).where(Refusal.reason_code == "lost")))
-
-
-def lose(store: Store, ds: Dataset) -> Path:
-    """Take the file of an object away; where it is kept meanwhile."""
-    (path,) = (store.files.data_dir / "dicom" / ds.StudyInstanceUID).rglob(f"{ds.SOPInstanceUID}-*.dcm")
-    return path.rename(path.with_suffix(".away"))
-
-
-def image_uids(store: Store) -> set[str]:
-    with reading(store.sessions) as session:
-        return set(session.scalars(select(Image.sop_instance_uid)))
-
-
-def test_a_lost_file_is_told_and_listed_once_and_holds_nothing_up(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    keep(store, ct(1), ct(2), ct(1, study="1.2.5"))
-    lose(store, ct(1))
-    assert sorted(settle_all(store)) == sorted([STUDY, "1.2.5"])
-    assert settle_all(store) == []
-    keep(store, ct(3), minutes=1)
-    assert settle_all(store) == [STUDY]
-    assert lost_now(store) == [ct(1).SOPInstanceUID]
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "db.lost"]
-    assert ct(1).SOPInstanceUID in line and line.endswith("its file is gone from the store; send the object again")
-    assert image_uids(store) == {ct(2).SOPInstanceUID, ct(3).SOPInstanceUID, ct(1, study="1.2.5").SOPInstanceUID}
-
-
-def test_the_same_object_again_heals_what_was_lost_in_a_new_revision(
-    store: Store, settle: Callable[..., Settled]
-) -> None:
-    keep(store, ct(1), ct(2))
-    lose(store, ct(1))
-    assert settle().revision == 1
-    keep(store, ct(2), minutes=1)
-    assert study(store).state == "settled", "that one was there"
-    keep(store, ct(1), minutes=2)
-    assert lost_now(store) == [] and study(store).state == "receiving"
-    assert settle().revision == 2
-    assert image_uids(store) == {ct(1).SOPInstanceUID, ct(2).SOPInstanceUID}
-
-
-def test_a_file_that_is_put_back_heals_what_was_lost(store: Store, settle: Callable[..., Settled]) -> None:
-    keep(store, ct(1), ct(2))
-    away = lose(store, ct(1))
-    settle()
-    with store.sessions.begin() as session:
-        assert lost.look_again(session, store.files, LATER) == 0
-    away.rename(away.with_suffix(".dcm"))
-    with store.sessions.begin() as session:
-        assert lost.look_again(session, store.files, LATER) == 1
-    assert lost_now(store) == [] and settle().revision == 2
-
-
-@pytest.mark.parametrize("settled_before", [False, True])
-def test_another_encoding_of_a_lost_object_replaces_it_whatever_its_pixels(
-    store: Store, settle: Callable[..., Settled], settled_before: bool
-) -> None:
-    keep(store, ct(1), ct(2))
-    lose(store, ct(1))
-    if settled_before:
-        settle()
-    keep(store, ct(1, PixelData=bytes(48)), minutes=1)
-    settled = settle()
-    assert settled.conflicts == 0 and lost_now(store) == []
-    assert states(store) == [
-        (ct(1).SOPInstanceUID, "superseded"),
-        (ct(2).SOPInstanceUID, "current"),
-        (ct(1).SOPInstanceUID, "current"),
-    ]
-
-
-def test_a_store_that_is_not_mounted_has_lost_nothing_and_is_told_once(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
-    keep(store, ct(1))
-    mounted = store.files.data_dir / "dicom"
-    mounted.rename(mounted.with_name("elsewhere"))
-    stuck: set[str] = set()
-    for _ in range(3):
-        assert settle_all(store, stuck) == []
-    assert lost_now(store) == [] and study(store).state == "receiving"
-    mounted.with_name("elsewhere").rename(mounted)
-    assert settle_all(store, stuck) == [STUDY] and stuck == set()
-    told = [record.getMessage() for record in caplog.records if record.name == "dicom_node.settle"]
-    assert [line for line in told if "settled" not in line] == [
-        f"study={STUDY} cannot settle, for a file cannot be read: The folder of the stored objects is not there;"
-        f" mount it. (folder={mounted})",
-        f"study={STUDY} can be read again",
-    ]
-
-
-def test_a_disk_that_fails_is_told_once_and_stops_no_other_study(
-    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keep(store, ct(1), ct(1, study="1.2.5"))
-    read = settle_module.open_header
-
-    def fail(path: Path) -> Dataset:
-        if STUDY in str(path):
-            raise OSError(errno.EIO, "Input/output error")
-        return read(path)
-
-    stuck: set[str] = set()
-    with monkeypatch.context() as patched:
-        patched.setattr(settle_module, "open_header", fail)
-        assert settle_all(store, stuck) == ["1.2.5"]
-        assert settle_all(store, stuck) == []
-    assert settle_all(store, stuck) == [STUDY]
-    told = [record.getMessage() for record in caplog.records if "cannot settle" in record.getMessage()]
-    assert told == [f"study={STUDY} cannot settle, for a file cannot be read: Input/output error"]
-
-
-def test_a_sender_that_falls_silent_leaves_what_it_counted_before(store: Store) -> None:
-    keep(store, ct(1))
-    answers = [3, None]
-
-    def tick(seconds: int) -> list[Settled]:
-        now = NOW + timedelta(seconds=seconds)
-        return settle_due(store.sessions, store.files, now, QUIET, SITE_KEY, lambda ae, uid: answers.pop(0), set())
-
-    assert tick(60) == []
-    (settled,) = tick(120)
-    assert (settled.complete, study(store).expected_instances) == (False, 3)
