@@ -229,7 +229,13 @@ def of_result(session: Session, result_sop_instance_uid: str, destination: str |
     return found
 
 
-def held(session: Session, destination: str) -> list[int]:
-    """What waits for a person."""
-    query = select(Delivery.delivery_pk).where(Delivery.destination == destination, Delivery.state == "held")
-    return list(session.scalars(query.order_by(Delivery.delivery_pk)))
+def standing(session: Session, destination: str, state: str) -> list[int]:
+    """The deliveries to one destination in one state whose result nothing has replaced, the oldest first."""
+    return list(
+        session.scalars(
+            select(Delivery.delivery_pk)
+            .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+            .where(Delivery.destination == destination, Delivery.state == state, Result.superseded_by.is_(None))
+            .order_by(Delivery.delivery_pk)
+        )
+    )

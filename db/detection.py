@@ -54,4 +54,3 @@ class Detection:
     category: str
     tracking_uid: str
     mask: Mask | None = None
-    comment: str = ""

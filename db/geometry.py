@@ -35,14 +35,6 @@ class PointPx:
     def to_scoord(self) -> tuple[float, float]:
         return self.col + 0.5, self.row + 0.5
 
-    @classmethod
-    def from_deeplesion(cls, x: float, y: float) -> PointPx:
-        """From DL_info.csv, which counts from 1."""
-        return cls(x - 1.0, y - 1.0)
-
-    def to_deeplesion(self) -> tuple[float, float]:
-        return self.col + 1.0, self.row + 1.0
-
     def distance_px(self, other: PointPx) -> float:
         return hypot(other.col - self.col, other.row - self.row)
 

@@ -70,20 +70,6 @@ def rebuild(session: Session, lesion_ids: Collection[str] | None = None) -> dict
     return {row.MeasurementRow.lesion_id: _flat(row, generation) for row in found}
 
 
-def refresh_patients(session: Session, patient_pks: Collection[int]) -> int:
-    """Write the flat rows of patients again: after a merge, or a change of their split."""
-    ids: list[str] = []
-    for batch in batches(patient_pks):
-        ids += session.scalars(
-            select(MeasurementRow.lesion_id)
-            .join(SourceObject, SourceObject.source_sop_instance_uid == MeasurementRow.source_sop_instance_uid)
-            .join(Study, Study.study_instance_uid == SourceObject.study_instance_uid)
-            .join(Patient, Patient.patient_pk == Study.patient_pk)
-            .where(Patient.patient_pk.in_(batch) | Patient.resolved_patient_pk.in_(batch))
-        )
-    return refresh(session, ids)
-
-
 def truth(split: str | None = None) -> Select[LesionRow]:
     """A query for what a model may learn from: truth, not doubtful, with its image and a length in mm here.
 

@@ -195,12 +195,6 @@ def lineage(session: Session, model_id: str) -> dict[str, Any]:
     }
 
 
-def models_with(session: Session, lesion_ids: Iterable[str]) -> list[Model]:
-    """The models whose training set holds one of the lesions, the newest first."""
-    sets = select(TrainingSetMember.training_set_id).where(TrainingSetMember.lesion_id.in_(list(lesion_ids)))
-    return list(session.scalars(select(Model).where(Model.training_set_id.in_(sets)).order_by(Model.trained_at.desc())))
-
-
 def _audit(session: Session, action: str, model_id: str, actor: str, now: datetime, in_place_of: str | None) -> None:
     session.add(Audit(at=now, actor=actor, action=action, target=model_id, facts={"in_place_of": in_place_of}))
     session.flush()

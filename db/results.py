@@ -1,36 +1,14 @@
-"""Rows of the ledger of results: every DICOM object that this node made, and what was drawn in it."""
+"""Rows of the ledger of results: every DICOM object that this node made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.errors import RequestError
-from db.geometry import Axis, BoxPx, PointPx
-from db.measurement import ImageReference
-from db.models import Image
-from db.outcomes import Analysis, DetectionRow, Result
-
-BATCH = 500
-"""UIDs asked for in one statement; SQLite takes no more than 999 variables in old builds."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedShape:
-    """The points of one measurement group as our SR draws them, in our pixel frame.
-
-    box: the four corners, clipped to the image, in ring order. axes: both ends of the long axis, then of the short.
-    """
-
-    detection_id: str
-    tracking_uid: str
-    image: ImageReference
-    box: tuple[PointPx, ...]
-    axes: tuple[PointPx, ...]
+from db.outcomes import Analysis, Result
 
 
 def record(
@@ -100,18 +78,6 @@ def predecessor(session: Session, study_instance_uid: str, profile: str) -> Resu
     ).first()
 
 
-def own_uids(session: Session, sop_instance_uids: Iterable[str]) -> set[str]:
-    """Those of the UIDs that are objects of ours, superseded ones too."""
-    uids = list(dict.fromkeys(sop_instance_uids))
-    own: set[str] = set()
-    for first in range(0, len(uids), BATCH):
-        batch = uids[first : first + BATCH]
-        own.update(
-            session.scalars(select(Result.result_sop_instance_uid).where(Result.result_sop_instance_uid.in_(batch)))
-        )
-    return own
-
-
 def supersede(session: Session, old: str, new: str) -> None:
     """Mark one result as replaced by another, both by SOP Instance UID. The same again changes nothing.
 
@@ -132,30 +98,3 @@ def next_instance_number(session: Session, series_instance_uid: str) -> int:
         select(func.max(Result.instance_number)).where(Result.series_instance_uid == series_instance_uid)
     )
     return (highest or 0) + 1
-
-
-def reported_points(session: Session, study_instance_uid: str) -> Sequence[ReportedShape]:
-    """What our reports of a study drew, in all revisions and by all models: a group with these points is a copy."""
-    rows = session.execute(
-        select(DetectionRow, Image.rows, Image.columns)
-        .join(Analysis, Analysis.analysis_id == DetectionRow.analysis_id)
-        .outerjoin(Image, Image.sop_instance_uid == DetectionRow.sop_instance_uid)
-        .where(Analysis.study_instance_uid == study_instance_uid, DetectionRow.reported)
-        .order_by(DetectionRow.created_at, DetectionRow.detection_id)
-    )
-    return [_shape(row, image_rows, image_columns) for row, image_rows, image_columns in rows]
-
-
-def _shape(row: DetectionRow, rows: int | None, columns: int | None) -> ReportedShape:
-    box = BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2)
-    if rows is not None and columns is not None:  # the image may have been removed meanwhile
-        box = box.clipped(rows, columns)
-    long_axis = Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2))
-    short_axis = Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2))
-    return ReportedShape(
-        detection_id=row.detection_id,
-        tracking_uid=row.tracking_uid,
-        image=ImageReference(row.sop_instance_uid, row.frame_number),
-        box=box.corners,
-        axes=long_axis.points + short_axis.points,
-    )

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db import deliveries, studies
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Audit, Delivery, Result, Task
+from db.outcomes import Audit, Task
 
 
 def note(session: Session, now: datetime, actor: str, action: str, target: str, **facts: Any) -> None:
@@ -92,14 +92,7 @@ def send_again(
 
 def move_all(session: Session, now: datetime, actor: str, button: str, destination: str) -> int:
     """Release all that is held for a destination, or resend all that was given up, but no replaced result; how many."""
-    state = {"release": "held", "resend": "dead"}[button]
-    current = select(Result.result_sop_instance_uid).where(Result.superseded_by.is_(None))
-    found = session.scalars(
-        select(Delivery.delivery_pk)
-        .where(Delivery.destination == destination, Delivery.state == state)
-        .where(Delivery.result_sop_instance_uid.in_(current))
-        .order_by(Delivery.delivery_pk)
-    ).all()
+    found = deliveries.standing(session, destination, {"release": "held", "resend": "dead"}[button])
     for delivery_pk in found:
         deliveries.release(session, delivery_pk, actor, now)
     return len(found)

@@ -63,17 +63,6 @@ class DemoSettings:
     """Empty: SQLite in the folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class DemoRun:
-    """What the demonstration knows and the node does not: the truth of the studies that were analysed."""
-
-    settings: DemoSettings
-    truths: dict[str, tuple[PhantomLesion, ...]]
-    """By Study Instance UID."""
-    seconds: dict[str, float]
-    """How long each part took."""
-
-
 def run_demo(settings: DemoSettings, progress: Progress) -> Path:
     """Run it and write report.html; returns its path. Raises NodeError where a step fails."""
     folder = settings.folder

@@ -67,14 +67,6 @@ class ContentItem:
             yield item
             item = item.parent
 
-    def subtree(self) -> Iterator[ContentItem]:
-        """The item and all below it, in document order."""
-        waiting = [self]
-        while waiting:
-            item = waiting.pop()
-            yield item
-            waiting.extend(reversed(item.children))
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from db.codes import Code
 from mining.content_tree import ContentItem
-from mining.elements import code_of, first_of, items_of, moment, moment_of, number_of, text_of
+from mining.elements import code_of, items_of, moment, moment_of, number_of, text_of
 from mining.sr_concepts import MEASUREMENT_GROUP, MILLIMETRES, field_of, role_of
 
 
@@ -146,7 +146,3 @@ def stated_mm(item: ContentItem) -> float | None:
             number = number_of(measured, "NumericValue")
         return None if number is None or number < 0 else number * factor
     return None
-
-
-def has_value(item: ContentItem) -> bool:
-    return any(first_of(m, "NumericValue") is not None for m in items_of(item.dataset, "MeasuredValueSequence"))

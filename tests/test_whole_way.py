@@ -118,7 +118,7 @@ def test_a_corrected_patient_gets_a_new_result_and_the_old_one_is_never_sent(tmp
 
         send(site, corrected(images))
         with site.node.sessions.begin() as session:  # a person releases them in this very moment
-            for pk in deliveries.held(session, "pacs"):
+            for pk in deliveries.standing(session, "pacs", "held"):
                 deliveries.release(session, pk, "tests", utc_now())
         wait_for_work(site)
         second = current(site, uid)

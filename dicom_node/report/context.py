@@ -82,7 +82,6 @@ class Context:
     instance_number: int = 1
     predecessors: tuple[InstanceReference, ...] = ()
     segmentation: InstanceReference | None = None
-    institution_name: str = ""
 
     def __post_init__(self) -> None:
         if not self.images:

@@ -189,6 +189,4 @@ def finish(result: Dataset, context: Context, what: str) -> Dataset:
         if "ContributionDateTime" in equipment:  # highdicom's own note of itself, with the clock of this machine
             equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
     result.SeriesDescription = f"{RESEARCH_ONLY}: {what} by {context.model.name}"[:LONG_STRING].rstrip()
-    if context.institution_name:
-        result.InstitutionName = context.institution_name
     return result

@@ -9,7 +9,6 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from db.detection import Detection
-from db.errors import ConfigError
 from dicom_node.report import seg, sr
 from dicom_node.report.context import Context
 
@@ -37,15 +36,3 @@ PROFILES: dict[str, Profile] = {
         Profile("ohif", "SR", sr.SOP_CLASS_UID, str(ExplicitVRLittleEndian), 1, sr.measurement_report),
     )
 }
-NOT_BUILT = ("slicer", "air", "seg-labelmap", "gsps", "sc", "ko", "rtstruct")
-"""Names that the configuration keeps for later versions."""
-
-
-def profile_named(name: str) -> Profile:
-    """Raises ConfigError for a name that is unknown or not built yet."""
-    if name in PROFILES:
-        return PROFILES[name]
-    built = ", ".join(sorted(PROFILES))
-    if name in NOT_BUILT:
-        raise ConfigError("this profile is not built yet", profile=name, built=built)
-    raise ConfigError("no profile has this name", profile=name, built=built)

@@ -144,8 +144,7 @@ def _group(
 def label_of(number: int, detection: Detection) -> str:
     """What stands beside the lesion in the viewer."""
     what = f"Lesion {number}" + (f": {detection.category}" if detection.category else "")
-    more = f"; {detection.comment}" if detection.comment else ""
-    return f"{what} {detection.score:.2f}{more} ({RESEARCH_ONLY})"
+    return f"{what} {detection.score:.2f} ({RESEARCH_ONLY})"
 
 
 def _comment(text: str) -> hd.sr.TextContentItem:

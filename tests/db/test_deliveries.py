@@ -55,7 +55,7 @@ def test_what_is_superseded_is_neither_sent_nor_released(sessions: Sessions, mod
         add_results(session, "1.1")
         deliveries.put(session, "1.1", "pacs", mode, NOW)
         deliveries.withdraw(session, "1.1")
-        assert deliveries.due(session, NOW) == deliveries.held(session, "pacs") == []
+        assert deliveries.due(session, NOW) == deliveries.standing(session, "pacs", "held") == []
         (pk,) = deliveries.of_result(session, "1.1", "pacs")
         with pytest.raises(RequestError, match="it was discarded"):
             deliveries.release(session, pk, "tests", NOW)

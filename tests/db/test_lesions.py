@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.engine import Sessions
 from db.geometry import Axis, BoxPx, PointPx
 from db.harvested import SourceFacts, save_source
-from db.lesions import disagrees, rebuild, refresh, refresh_patients, truth
+from db.lesions import disagrees, rebuild, refresh, truth
 from db.measurement import ImageReference, Measurement, Source
 from db.models import Category, CategoryMember, Image, LabelGeneration, LesionRow, Patient, Series, Study
 
@@ -120,10 +120,10 @@ def test_a_merge_gives_the_resolved_patient_and_a_quarantine_takes_the_split(ses
     session.add(Patient(patient_pk=2, patient_id="P2", split="test"))
     session.flush()
     session.get_one(Patient, 1).resolved_patient_pk = 2
-    assert refresh_patients(session, [2]) == 1
+    refresh(session)
     assert (only(session).patient_id, only(session).split) == ("P2", "test")
     session.get_one(Patient, 1).split_quarantined = True
-    refresh_patients(session, [1])
+    refresh(session)
     assert only(session).split is None
     assert not session.scalars(truth()).all()
 

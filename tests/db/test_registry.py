@@ -82,6 +82,5 @@ def test_lineage_leads_to_the_measurements_even_when_purged(sessions: Sessions) 
     with sessions.begin() as session:
         lineage = registry.lineage(session, add_model(session, "a"))
         assert lineage["measurements"] == [{"lesion_id": "lesion-1", "split": "train", "source_sop_instance_uid": None}]
-        assert [model.model_id for model in registry.models_with(session, ["lesion-1"])] == ["a" * 12]
         with pytest.raises(RequestError, match="no such model"):
             registry.lineage(session, "unknown")

@@ -5,23 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.detection import axes_tracking_uid
 from db.engine import Sessions
 from db.errors import RequestError
-from db.geometry import PointPx
-from db.measurement import ImageReference
-from db.models import Image, Series, Study
+from db.models import Study
 from db.outcomes import Analysis, DetectionRow, Model, Result, TrainingSet
 from db.results import (
     current_results,
     next_instance_number,
-    own_uids,
     predecessor,
     record,
-    reported_points,
     supersede,
 )
 
@@ -111,17 +107,6 @@ def test_a_superseded_result_is_ours_but_not_current(sessions: Sessions) -> None
         supersede(session, "2.25.1", "2.25.2")
         supersede(session, "2.25.1", "2.25.2")
         assert {row.result_sop_instance_uid for row in current_results(session, "1.2.1")} == {"2.25.2", "2.25.3"}
-        assert own_uids(session, ["2.25.1", "2.25.4", "1.2.1", "2.25.1"]) == {"2.25.1", "2.25.4"}
-        assert own_uids(session, []) == set()
-
-
-def test_thousands_of_uids_are_asked_for_in_a_few_statements(sessions: Sessions) -> None:
-    with sessions.begin() as session:
-        enter(session, "2.25.7", add_study(session, "1.2.1"))
-        statements: list[str] = []
-        event.listen(session.get_bind(), "before_cursor_execute", lambda *call: statements.append(call[2]))
-        assert own_uids(session, (f"2.25.{number}" for number in range(2500))) == {"2.25.7"}
-        assert len(statements) == 5
 
 
 @pytest.mark.parametrize(("old", "new"), [("2.25.1", "2.25.1"), ("2.25.9", "2.25.1"), ("2.25.1", "2.25.9")])
@@ -196,24 +181,6 @@ def add_detection(session: Session, analysis_id: str, number: int, image: str, r
         )
     )
     session.flush()
-
-
-def test_reported_points_are_what_the_report_draws(sessions: Sessions) -> None:
-    with sessions.begin() as session:
-        analysis, later = add_study(session, "1.2.1"), add_analysis(session, "1.2.1", 2)
-        session.add(Series(series_instance_uid="1.2.1.5", study_instance_uid="1.2.1"))
-        session.flush()
-        session.add(Image(sop_instance_uid="1.2.1.5.1", series_instance_uid="1.2.1.5", rows=60, columns=72))
-        add_detection(session, analysis, 1, "1.2.1.5.1")
-        add_detection(session, analysis, 2, "1.2.1.5.1", reported=False)
-        add_detection(session, later, 3, "1.2.1.5.2")
-        add_detection(session, add_study(session, "1.2.2"), 4, "1.2.1.5.1")
-        first, second = reported_points(session, "1.2.1")
-    assert (first.detection_id, first.tracking_uid, first.image) == ("d1", "2.25.1", ImageReference("1.2.1.5.1"))
-    assert first.box == (PointPx(0, 3), PointPx(20, 3), PointPx(20, 59), PointPx(0, 59))
-    assert first.axes == (PointPx(1, 2), PointPx(3, 4), PointPx(5, 6), PointPx(7, 8))
-    assert second.detection_id == "d3"
-    assert second.box[0] == PointPx(-2.5, 3.0), "an image that is gone cannot clip"
 
 
 def test_a_detection_keeps_the_uid_that_the_report_gives_to_its_axes(sessions: Sessions) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from report_sources import context, lesion
 
-from db.errors import ConfigError
 from dicom_node.report.concepts import codes_of
-from dicom_node.report.profiles import NOT_BUILT, PROFILES, profile_named
+from dicom_node.report.profiles import PROFILES
 
 
 def test_a_profile_builds_what_it_announces() -> None:
     for name, profile in PROFILES.items():
-        assert profile_named(name) is profile
+        assert profile.name == name
         result = profile.build([lesion()], context())
         assert result is not None
         assert (str(result.SOPClassUID), result.Modality) == (profile.sop_class_uid, profile.kind)
@@ -21,17 +20,6 @@ def test_a_profile_builds_what_it_announces() -> None:
 
 def test_the_segmentation_is_built_before_the_report_that_refers_to_it() -> None:
     assert sorted(PROFILES, key=lambda name: PROFILES[name].build_order) == ["seg", "ohif"]
-
-
-@pytest.mark.parametrize("name", NOT_BUILT)
-def test_a_name_kept_for_later_is_refused_as_not_built(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"not built yet .*profile={name}"):
-        profile_named(name)
-
-
-def test_an_unknown_name_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"no profile has this name .*built=ohif, seg"):
-        profile_named("pdf")
 
 
 @pytest.mark.parametrize(
