@@ -22,7 +22,7 @@ from dicom_node.node import Node
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
 from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
-from dicom_node.workflows import run_kind, summary
+from dicom_node.workflows import forget_run, run_kind, summary
 
 Progress = Callable[..., None]
 
@@ -58,7 +58,9 @@ def run_now(node: Node, kind: str, actor: str, progress: Progress) -> str:
         return wait_for_task(node, ask_for(node, kind, actor), progress)
     with node.sessions.begin() as session:
         acts.note(session, utc_now(), actor, kind, "in the foreground")
-    return summary(kind, run_kind(node, kind, "foreground", lambda event: progress(**event)))
+    outcome = run_kind(node, kind, "foreground", lambda event: progress(**event))
+    forget_run(node, "foreground")
+    return summary(kind, outcome)
 
 
 def ask_for(node: Node, kind: str, actor: str) -> int:

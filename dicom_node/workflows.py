@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -134,6 +136,8 @@ def run_task(node: Node, task_pk: int) -> str:
     with node.sessions.begin() as session:
         task = session.get(Task, task_pk)
         if task is None or task.state in ("done", "failed"):
+            if task is not None and task.state == "done":
+                forget_run(node, task_pk)
             return "is done"
         task.state, task.started_at = "running", task.started_at or utc_now()
         kind, history = task.kind, Losses(task.progress.get("losses", []))
@@ -144,6 +148,7 @@ def run_task(node: Node, task_pk: int) -> str:
             .where(Task.task_pk == task_pk)
             .values(state="done", finished_at=utc_now(), outcome=summary(kind, outcome))
         )
+    forget_run(node, task_pk)
     return "done"
 
 
@@ -177,10 +182,19 @@ def train_order(node: Node, run: object) -> dict[str, Any]:
         seed=settings.seed,
         device=settings.device,
         body=settings.body,
-        run_dir=str(node.config.data_dir / "runs" / f"train-{run}"),
+        run_dir=str(_run_dir(node, run)),
         gate_margin=node.config.gate.margin,
         gate_min_lesions=node.config.gate.min_lesions,
     )
+
+
+def _run_dir(node: Node, run: object) -> Path:
+    return node.config.data_dir / "runs" / f"train-{run}"
+
+
+def forget_run(node: Node, run: object) -> None:
+    """Remove what a training kept to be taken up again, now that its outcome is safe."""
+    shutil.rmtree(_run_dir(node, run), ignore_errors=True)
 
 
 def summary(kind: str, outcome: dict[str, Any]) -> str:
