@@ -1,6 +1,7 @@
 """A stored series → the network's scan, kept as a memory map so that training reads it from disk. Shell.
 
-The cache holds nothing that cannot be made again; its files are found by the series' contents and the pixel size.
+The cache holds nothing that cannot be made again; its files are found by the series' contents and the pixel size, and
+their time is that of their last use.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -44,15 +48,39 @@ def cached_scan(paths: Sequence[Path], inputs: InputSettings, cache_dir: Path) -
     identity = json.dumps([FORMAT, names, inputs.pixel_mm, inputs.max_side_px])
     stem = cache_dir / hashlib.sha256(identity.encode()).hexdigest()[:32]
     voxels_path, facts_path = stem.with_suffix(".npy"), stem.with_suffix(".json")
-    if not facts_path.exists():  # written last
+    try:
+        return _read(voxels_path, facts_path)
+    except FileNotFoundError:  # not made yet, or removed as unused
         _prepare(paths, inputs, voxels_path, facts_path)
+        return _read(voxels_path, facts_path)
+
+
+def _read(voxels_path: Path, facts_path: Path) -> CachedScan:
+    """Raises FileNotFoundError if it is not in the cache; the facts are written last and removed first."""
     facts = json.loads(facts_path.read_text())
     scan = Scan(
         np.load(voxels_path, mmap_mode="r"), np.array(facts["positions_mm"], np.float64), Frame(**facts["frame"])
     )
+    used_at = time.time()
+    for path in (facts_path, voxels_path):
+        os.utime(path, (used_at, used_at))
     return CachedScan(
         scan, PixelSpacing(**facts["spacing"]), tuple(ImageReference(*image) for image in facts["images"])
     )
+
+
+def remove_unused(cache_dir: Path, since: float) -> int:
+    """Remove what nobody used since that time (s, of the clock); returns how many files.
+
+    Who reads one of them at this moment keeps what it has mapped, or makes it again.
+    """
+    removed = 0
+    for path in sorted(cache_dir.glob("*"), key=lambda path: path.suffix != ".json"):
+        with suppress(FileNotFoundError):  # another training removes it, or has just finished it
+            if path.stat().st_mtime < since:
+                path.unlink()
+                removed += 1
+    return removed
 
 
 def _prepare(paths: Sequence[Path], inputs: InputSettings, voxels_path: Path, facts_path: Path) -> None:

@@ -1,13 +1,16 @@
 """One training from rows to a registered candidate: snapshot, train, judge, gate, keep. Shell.
 
-The same order again goes on where it was stopped, and ends with the same model.
+The same order again goes on where it was stopped, with the lesions it began with, and ends with the same model. What
+is kept for that in the order's folder is removed by who gave the order, once the outcome is safe.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +21,10 @@ import torch
 
 from db import registry
 from db.engine import Sessions, reading, utc_now
-from db.errors import TrainingError
+from db.errors import ConfigError, TrainingError
 from db.local_files import LocalFiles
-from detector.cache import CachedScan
+from detector import snapshot
+from detector.cache import CachedScan, remove_unused
 from detector.dataset import (
     Classes,
     Truth,
@@ -35,12 +39,13 @@ from detector.dataset import (
 from detector.detect import device_of
 from detector.evaluate import evaluate, figures
 from detector.froc import ScanResult, operating_curve
-from detector.gate import GateSettings, Verdict, decide
+from detector.gate import GateSettings, Verdict, decide, held_against
 from detector.loop import TrainSettings, train
 from detector.merge import MergeSettings
 from detector.model import LesionDetector, NetworkSettings, build
 from detector.model_files import LoadedModel, card_bytes, card_of, load_model, names_of, weights_bytes
 from detector.prepare import InputSettings
+from detector.snapshot import Snapshot
 from mining import child
 from mining.body import lite0_weights
 
@@ -70,35 +75,22 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
 
     Raises TrainingError if there is no marked lesion to learn from or the training diverges.
     """
-    device = device_of(order.device)
-    with reading(sessions) as session:
-        rows, generation, incumbent = truths(session), label_generation(session), registry.promoted(session)
-    set_id = training_set_id(rows)
-    classes = classes_of(rows)
+    began_at, device = time.time(), device_of(order.device)
+    begun = _begun(sessions, Path(order.run_dir))
+    rows, set_id, classes = begun.rows, training_set_id(begun.rows), classes_of(begun.rows)
     inputs = InputSettings(pixel_mm=pixel_size_mm(rows))
-    cache = files.data_dir / CACHE
     with reading(sessions) as session:
-        scans = load_scans(session, rows, files, inputs, cache, progress)
+        scans = load_scans(session, rows, files, inputs, files.data_dir / CACHE, progress)
     network = _trained(rows, scans, classes, inputs, order, set_id, device, progress)
     judged = {
         split: evaluate(network, known_scans(_of(rows, split), scans), inputs, MergeSettings(), progress, device)
         for split in ("val", "test")
     }
-    before = None
-    if incumbent is not None:
-        old = load_model(incumbent.card, incumbent.weights_sha256, files, device)
-        before = _judge(sessions, files, rows, old, "test", progress)
-    verdict = decide(
-        judged["test"],
-        before,
-        GateSettings(order.gate_margin, order.gate_min_lesions),
-        incumbent.model_id if incumbent else "",
-    )
-    content = weights_bytes(network)
+    verdict = _compared(sessions, files, rows, judged["test"], order, device, progress)
     card = card_of(network, inputs, MergeSettings(), classes.names, operating_curve(judged["val"])) | {
         "classes_by_category_id": list(classes.ids),
         "training_set_id": set_id,
-        "label_generation": generation,
+        "label_generation": begun.label_generation,
         "lesions": {split: len(_of(rows, split)) for split in ("train", "val", "test")},
         "frozen_set": figures(judged["test"]),
         "validation": figures(judged["val"]),
@@ -106,7 +98,39 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
         "body_weights": "ImageNet (extra 'weights')" if network.settings.freeze_norm else "none: trained from chance",
         "notes": _notes(judged),
     }
-    return _keep(sessions, files, content, card, rows, set_id, generation, verdict)
+    outcome = _keep(sessions, files, weights_bytes(network), card, begun, verdict)
+    log.info("removed %d unused files of the cache", remove_unused(files.data_dir / CACHE, began_at))
+    return outcome
+
+
+def _begun(sessions: Sessions, run_dir: Path) -> Snapshot:
+    """What an interrupted run of this folder began with, or what is known now."""
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    begun = snapshot.read(run_dir)
+    if begun is not None:
+        return begun
+    with reading(sessions) as session:
+        return snapshot.keep(run_dir, truths(session), label_generation(session))
+
+
+def _compared(
+    sessions: Sessions,
+    files: LocalFiles,
+    rows: Sequence[Truth],
+    candidate: list[ScanResult],
+    order: Order,
+    device: str,
+    progress: child.Progress,
+) -> Verdict:
+    """The gate's word on the candidate beside the model that is in use now, after the hours of training."""
+    with reading(sessions) as session:
+        incumbent = registry.promoted(session)
+    before = None
+    if incumbent is not None:
+        old = load_model(incumbent.card, incumbent.weights_sha256, files, device)
+        before = _judge(sessions, files, rows, old, "test", progress)
+    settings = GateSettings(order.gate_margin, order.gate_min_lesions)
+    return decide(candidate, before, settings, incumbent.model_id if incumbent else "")
 
 
 def _trained(
@@ -122,7 +146,7 @@ def _trained(
     marked = marked_scans(_of(rows, "train"), scans, classes)
     pretrained = None if order.body == "resnet18" else lite0_weights()
     if order.body == "lite0" and pretrained is None:
-        raise TrainingError("body = lite0 needs the extra 'weights'")
+        raise ConfigError("body = lite0 needs the extra 'weights'")
     torch.manual_seed(order.seed)
     settings = NetworkSettings(
         body="resnet18" if pretrained is None else "lite0",
@@ -131,19 +155,21 @@ def _trained(
         freeze_norm=pretrained is not None,
     )
     network = build(settings, pretrained).to(torch.device(device))
-    run_dir = Path(order.run_dir)
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     budget = order.budget_s or (GPU_BUDGET_S if device == "cuda" else CPU_BUDGET_S)
-    train(
-        network,
-        [(scan, cached.spacing) for scan, cached in marked],
-        inputs,
-        TrainSettings(budget_s=budget, seed=order.seed, max_steps=order.max_steps),
-        run_dir,
-        f"{set_id} {settings}",
-        progress,
-        device,
-    )
+    try:
+        train(
+            network,
+            [(scan, cached.spacing) for scan, cached in marked],
+            inputs,
+            TrainSettings(budget_s=budget, seed=order.seed, max_steps=order.max_steps),
+            Path(order.run_dir),
+            f"{set_id} {settings}",
+            progress,
+            device,
+        )
+    except TrainingError:  # with the same lesions, from the same checkpoint, it would end so again
+        shutil.rmtree(order.run_dir, ignore_errors=True)
+        raise
     return network
 
 
@@ -173,48 +199,47 @@ def evaluate_model(
 
 
 def _keep(
-    sessions: Sessions,
-    files: LocalFiles,
-    content: bytes,
-    card: dict[str, Any],
-    rows: Sequence[Truth],
-    set_id: str,
-    generation: int | None,
-    verdict: Verdict,
+    sessions: Sessions, files: LocalFiles, content: bytes, card: dict[str, Any], begun: Snapshot, verdict: Verdict
 ) -> dict[str, Any]:
-    """Files first; then the snapshot, the model and its promotion in one transaction."""
+    """Files first; then the training set, the model and its promotion in one transaction."""
     digest = hashlib.sha256(content).hexdigest()
     weights_name, card_name = names_of(digest)
     files.write(weights_name, content)
     files.write(card_name, card_bytes(card))
     measured = card["frozen_set"]["sensitivity"]
     froc = {at: one["value"] for at, one in measured.items()} if measured else {}
-    members = [registry.Member(row.lesion_id, row.split, row.category_id) for row in rows]
+    members = [registry.Member(row.lesion_id, row.split, row.category_id) for row in begun.rows]
     now = utc_now()
     with sessions.begin() as session:
-        registry.keep_training_set(session, set_id, members, generation, now)
+        in_use = registry.promoted_for_update(session)
+        verdict = held_against(verdict, in_use.model_id if in_use else "")
+        registry.keep_training_set(session, card["training_set_id"], members, begun.label_generation, now)
         model = registry.register(
             session,
             weights_sha256=digest,
             weights_name=weights_name,
-            training_set_id=set_id,
-            label_generation=generation,
+            training_set_id=card["training_set_id"],
+            label_generation=begun.label_generation,
             card=card,
             froc=froc,
             gate=verdict.as_json(),
             git_commit=git_commit(),
             now=now,
         )
-        if verdict.promote and model.state == registry.CANDIDATE:
+        if verdict.promote and model.trained_at == now:  # not one that an interrupted run had registered already
             registry.promote(session, model.model_id, registry.GATE, now)
-    log.info("model=%s %s", model.model_id, verdict.sentence)
-    return {"model_id": model.model_id, "froc": froc, "gate": verdict.sentence, "promoted": verdict.promote}
+        sentence, promoted = model.gate["sentence"], model.state == registry.PROMOTED
+    log.info("model=%s %s", model.model_id, sentence)
+    return {"model_id": model.model_id, "froc": froc, "gate": sentence, "promoted": promoted}
 
 
 def pixel_size_mm(rows: Sequence[Truth]) -> float:
-    """The network's pixel: that of the training images, within 0.8 mm (the paper's) and 1.5."""
+    """The network's pixel: that of the training images in steps of 0.1 mm, within 0.8 (the paper's) and 1.5.
+
+    In steps, so that a few images more do not make every scan of the cache anew.
+    """
     spacings = [row.spacing_mm for row in rows if row.split == "train" and row.spacing_mm > 0]
-    return round(min(max(median(spacings), 0.8), 1.5), 2) if spacings else 0.8
+    return round(min(max(median(spacings), 0.8), 1.5), 1) if spacings else 0.8
 
 
 def _of(rows: Sequence[Truth], split: str) -> list[Truth]:
@@ -228,11 +253,14 @@ def _notes(judged: dict[str, list[ScanResult]]) -> list[str]:
 
 
 def git_commit() -> str:
-    """The commit of the code that trains; empty outside a checkout."""
+    """The commit of the code that trains; empty where that is no checkout of its own, but installed in another's."""
+    root = Path(__file__).resolve().parents[1]
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-        )
+            ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     except FileNotFoundError:  # no git on this machine
         return ""
-    return found.stdout.strip()
+    toplevel, _, commit = found.stdout.strip().partition("\n")
+    return commit if toplevel and Path(toplevel).resolve() == root else ""

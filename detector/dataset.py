@@ -10,7 +10,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from sqlalchemy import select
@@ -96,8 +96,11 @@ def _truth(row: LesionRow) -> Truth:
 
 
 def training_set_id(rows: Sequence[Truth]) -> str:
-    """The hash of the members: the same rows, splits and categories give the same id."""
-    members = sorted((row.lesion_id, row.split, row.category_id) for row in rows)
+    """The hash of the members: the same rows, images, boxes, splits and categories give the same id."""
+    members = sorted(
+        (row.lesion_id, row.split, row.category_id, *astuple(row.image), *astuple(row.box), row.long_axis_mm)
+        for row in rows
+    )
     return hashlib.sha256(json.dumps(members).encode()).hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from detector.froc import Interval, ScanResult, paired_difference
@@ -60,3 +60,16 @@ def decide(
         f"lesions, margin {settings.margin:.2f}."
     )
     return Verdict(promote, sentence, lesions, difference, incumbent_id)
+
+
+def held_against(verdict: Verdict, in_use: str) -> Verdict:
+    """The verdict at the moment of promotion: where another model came to use since the comparison, a person decides.
+
+    in_use: the id of the promoted model; empty if none is.
+    """
+    if not verdict.promote or in_use == verdict.incumbent:
+        return verdict
+    came = f"{in_use} came to use" if in_use else "that model went out of use"
+    return replace(
+        verdict, promote=False, sentence=f"{verdict.sentence} But {came} since the comparison: a person must decide."
+    )

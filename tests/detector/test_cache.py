@@ -1,5 +1,6 @@
 """Prepared scans come from the cache as they went in, and anew when something that made them changed."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from small_node import INPUTS, small_study
 
 from db.errors import GeometryError
 from db.measurement import ImageReference
-from detector.cache import cached_scan, positions_mm
+from detector.cache import cached_scan, positions_mm, remove_unused
 from detector.prepare import prepare_scan
 from mining.volume import load_volume
 
@@ -66,3 +67,26 @@ def test_a_series_that_is_no_stack_leaves_nothing_in_the_cache(tmp_path: Path) -
     with pytest.raises(GeometryError):
         cached_scan([*paths[:3], *paths[5:]], INPUTS, tmp_path / "cache")
     assert list(tmp_path.glob("cache/*")) == []
+
+
+def test_what_nobody_used_since_is_removed_and_made_again_when_it_is_wanted(tmp_path: Path) -> None:
+    paths, cache = stored(tmp_path / "series"), tmp_path / "cache"
+    unused = cached_scan(paths, replace(INPUTS, pixel_mm=3.0), cache)
+    cached_scan(paths, INPUTS, cache)
+    for path in cache.iterdir():
+        os.utime(path, (1.0, 1.0))
+    (cache / ".left.tmp").touch()
+    os.utime(cache / ".left.tmp", (1.0, 1.0))
+    cached_scan(paths, INPUTS, cache)  # used once more, and so kept
+    assert remove_unused(cache, since=2.0) == 3
+    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
+    assert unused.scan.voxels.any(), "who has it open keeps it"
+    assert np.array_equal(cached_scan(paths, replace(INPUTS, pixel_mm=3.0), cache).scan.voxels, unused.scan.voxels)
+    assert remove_unused(tmp_path / "none", since=2.0) == 0
+
+
+def test_facts_without_voxels_count_for_nothing(tmp_path: Path) -> None:
+    paths, cache = stored(tmp_path / "series"), tmp_path / "cache"
+    cached_scan(paths, INPUTS, cache)
+    next(cache.glob("*.npy")).unlink()
+    assert cached_scan(paths, INPUTS, cache).scan.slices == len(paths)

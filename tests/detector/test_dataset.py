@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from db.engine import Sessions
 from db.errors import TrainingError
 from db.local_files import LocalFiles
+from db.measurement import ImageReference
 from db.models import LesionRow
 from db.split import SHARES
 from detector.dataset import Classes, classes_of, known_scans, load_scans, marked_scans, training_set_id, truths
@@ -122,5 +123,8 @@ def test_a_training_set_is_named_by_its_members(sessions: Sessions, files: Local
     assert name == training_set_id(list(reversed(rows))) and len(name) == 64
     assert training_set_id(rows[1:]) != name
     assert training_set_id([replace(rows[0], category_id=7), *rows[1:]]) != name
+    redrawn = replace(rows[0].box, x1=rows[0].box.x1 - 0.5)
+    assert training_set_id([replace(rows[0], box=redrawn), *rows[1:]]) != name
+    assert training_set_id([replace(rows[0], image=ImageReference("1.2")), *rows[1:]]) != name
     other = "val" if rows[0].split != "val" else "test"
     assert training_set_id([replace(rows[0], split=other), *rows[1:]]) != name

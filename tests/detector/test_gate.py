@@ -3,7 +3,7 @@
 import pytest
 
 from detector.froc import ScanResult, Scored
-from detector.gate import GateSettings, decide
+from detector.gate import GateSettings, decide, held_against
 
 SETTINGS = GateSettings(margin=0.05, least_lesions=20, draws=200)
 
@@ -39,3 +39,13 @@ def test_the_gate_decides_by_the_lower_bound_of_the_difference(
 
 def test_a_wider_margin_lets_a_slightly_worse_model_through() -> None:
     assert decide(cohort(29), cohort(30), GateSettings(margin=0.2, draws=200)).promote
+
+
+def test_the_verdict_holds_only_against_the_model_it_was_compared_with() -> None:
+    verdict = decide(cohort(36), cohort(20), SETTINGS, "abc")
+    assert held_against(verdict, "abc") is verdict
+    for in_use, words in (("def", "But def came to use"), ("", "But that model went out of use")):
+        late = held_against(verdict, in_use)
+        assert not late.promote and words in late.sentence and verdict.sentence in late.sentence
+    refused = decide(cohort(10), cohort(30), SETTINGS, "abc")
+    assert held_against(refused, "def") is refused

@@ -75,6 +75,23 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, mon
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
+def test_a_checkpoint_of_other_data_is_not_gone_on_with_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, rng = torch.nn.Linear(2, 3), np.random.default_rng(1)
+    optimizer = torch.optim.AdamW(network.parameters())
+    path = tmp_path / "train-7" / "checkpoint.pt"
+    path.parent.mkdir()
+    checkpoint.save(path, "data", checkpoint.State(step=5), network, optimizer, rng)
+    assert checkpoint.restore(path, "other data", network, optimizer, rng) is None
+    assert caplog.messages == ["the checkpoint of train-7 is of other data or settings: the training begins anew"]
+    checkpoint.save(path, "data", checkpoint.State(step=6), network, optimizer, rng)
+    after = rng.random(), torch.rand(1)
+    restored = checkpoint.restore(path, "data", network, optimizer, rng)
+    assert restored is not None and restored.step == 6
+    assert (rng.random(), torch.rand(1)) == after
+
+
 def test_training_needs_a_mark(tmp_path: Path) -> None:
     unmarked = TrainingScan(scan_with_a_ball(1).scan, ())
     with pytest.raises(TrainingError, match="no marked lesion"):
