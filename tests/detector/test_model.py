@@ -31,7 +31,7 @@ def test_without_timm_the_fallback_is_built_and_takes_a_step(monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_the_pretrained_body_keeps_its_statistics_and_learns_its_weights() -> None:
+def test_the_pretrained_body_keeps_its_statistics_and_first_blocks_and_learns_the_rest() -> None:
     weights = lite0_weights()
     if weights is None:
         pytest.skip("the extra 'weights' is not installed")
@@ -41,7 +41,9 @@ def test_the_pretrained_body_keeps_its_statistics_and_learns_its_weights() -> No
     statistics = norms[0].running_mean.clone()
     sum(network([image(9)], [TARGET]).values()).backward()
     assert torch.equal(statistics, norms[0].running_mean)
-    assert all(parameter.requires_grad for parameter in network.parameters())
+    net = network.backbone.trunk.net
+    assert not any(p.requires_grad for part in (net.conv_stem, net.bn1, *net.blocks[:2]) for p in part.parameters())
+    assert all(p.grad is not None for block in net.blocks[2:] for p in block.parameters())
 
 
 def test_a_widened_convolution_gives_the_same_for_a_repeated_image() -> None:
