@@ -218,8 +218,8 @@ def _is_at(track: Track, lookalike: tuple[int, float, float], planes: Sequence[P
 
 
 def pixel_size_mm(cases: Sequence[Case]) -> float:
-    """As the node chooses it: the median of the training images, within 0.8 and 1.5."""
-    return round(min(max(median(case.volume.spacing.row_mm for case in cases), 0.8), 1.5), 2)
+    """As the node chooses it: the median of the training images in steps of 0.1 mm, within 0.8 and 1.5."""
+    return round(min(max(median(case.volume.spacing.row_mm for case in cases), 0.8), 1.5), 1)
 
 
 def trained(

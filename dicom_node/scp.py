@@ -76,7 +76,7 @@ class ReceiveSettings:
     port: int
     senders: Sequence[Sender]
     max_pdu: int = 131072
-    max_associations: int = 20
+    max_associations: int = 100
     idle_timeout_s: float = 60.0
 
 
