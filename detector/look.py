@@ -16,11 +16,16 @@ SLICES_AT_ONCE = 4
 
 
 def boxes_on_slices(
-    model: LesionDetector, scan: Scan, inputs: InputSettings, every_mm: float = 2.0, device: str = "cpu"
+    model: LesionDetector,
+    scan: Scan,
+    inputs: InputSettings,
+    every_mm: float = 2.0,
+    device: str = "cpu",
+    mirrored: bool = True,
 ) -> list[SliceBox]:
     """All boxes of the network on the slices, in NATIVE pixels. Slices closer than `every_mm` to the last are left out.
 
-    The model is in eval mode when this returns.
+    mirrored: whether each slice is looked at in its mirror image too. The model is in eval mode when this returns.
     """
     model.eval()
     crop = whole(scan)
@@ -29,19 +34,22 @@ def boxes_on_slices(
     for start in range(0, len(wanted), SLICES_AT_ONCE):
         part = wanted[start : start + SLICES_AT_ONCE]
         hu = torch.from_numpy(np.stack([three_slices(scan, z, crop, inputs) for z in part])).to(device)
-        for z, result in zip(part, _seen(model, windowed(hu, inputs)), strict=True):
+        for z, result in zip(part, _seen(model, windowed(hu, inputs), mirrored), strict=True):
             rows = zip(result["boxes"].tolist(), result["scores"].tolist(), result["labels"].tolist(), strict=True)
             found += [SliceBox(z, scan.frame.to_native(tuple(box)), score, label) for box, score, label in rows]
     return found
 
 
-def _seen(model: LesionDetector, images: Tensor) -> list[dict[str, Tensor]]:
-    """What the network says of images (B, C, H, W) and their mirror images together: one result an image."""
+def _seen(model: LesionDetector, images: Tensor, mirrored: bool) -> list[dict[str, Tensor]]:
+    """What the network says of images (B, C, H, W), with their mirror images if wanted: one result an image."""
     with torch.inference_mode():
-        as_they_are, mirrored = model(list(images)), model(list(images.flip(3)))
-        for result in mirrored:
+        as_they_are: list[dict[str, Tensor]] = model(list(images))
+        if not mirrored:
+            return as_they_are
+        turned = model(list(images.flip(3)))
+        for result in turned:
             result["boxes"] = mirrored_boxes(result["boxes"], images.shape[3])
-        return [fused(list(both)) for both in zip(as_they_are, mirrored, strict=True)]
+        return [fused(list(both)) for both in zip(as_they_are, turned, strict=True)]
 
 
 def slices_to_look_at(positions_mm: np.ndarray, every_mm: float) -> list[int]:

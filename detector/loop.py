@@ -18,11 +18,11 @@ from db.errors import TrainingError
 from db.geometry import PixelSpacing
 from detector import checkpoint
 from detector.augment import AugmentSettings
-from detector.batches import BatchSettings, Found, TrainingScan, draw_batch
-from detector.look import lesions_of
-from detector.merge import MergeSettings
+from detector.batches import BatchSettings, Found, Mark, TrainingScan, draw_batch
+from detector.look import boxes_on_slices
+from detector.merge import MergeSettings, Track, merge
 from detector.model import LesionDetector
-from detector.prepare import InputSettings
+from detector.prepare import Frame, InputSettings
 from detector.second_look import SecondLookSettings, sort_findings
 from mining.child import Progress
 
@@ -43,8 +43,9 @@ class TrainSettings:
     warm_up: float = 0.05
     """The part of the budget in which the learning rate rises; then it falls as a cosine."""
     look_again_at: tuple[float, ...] = ()
-    """The parts of the budget after which the training scans are looked at for what nobody marked; none by default:
-    one look at 0.4 of 400 steps gained nothing on phantoms (0.67 with and without, at 4 false positives a scan)."""
+    """The parts of the budget after which the training scans are looked at for what nobody marked; none by default.
+    A network of minutes is sure of too much that is no lesion (benchmarks/results/detector.md): on phantoms a look
+    gained 0.04 on one seed and lost 0.11 on another. It is for trainings of hours."""
     save_every_s: float = 30.0
     batch: BatchSettings = field(default_factory=BatchSettings)
     augment: AugmentSettings = field(default_factory=AugmentSettings)
@@ -78,7 +79,8 @@ def train(
     losses_since: list[float] = []
     while (done := share_done(state, settings)) < 1.0:
         if state.rounds < len(settings.look_again_at) and done >= settings.look_again_at[state.rounds]:
-            look_again(model, scans, inputs, settings.second_look, state, device)
+            order = [int(number) for number in rng.permutation(len(scans))]
+            look_again(model, scans, order, inputs, settings, state, progress, device)
             known = with_findings(scans, state)
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(done, settings.warm_up)
@@ -123,23 +125,38 @@ def rate(done: float, warm_up: float) -> float:
 def look_again(
     model: LesionDetector,
     scans: Sequence[tuple[TrainingScan, PixelSpacing]],
+    order: Sequence[int],
     inputs: InputSettings,
-    settings: SecondLookSettings,
+    settings: TrainSettings,
     state: checkpoint.State,
+    progress: Progress,
     device: str,
 ) -> None:
-    """Write into the state what the model finds on the training scans and nobody marked."""
-    seen = [
-        (lesions_of(model, scan.scan, spacing, inputs, MergeSettings(), device), scan.marks, scan.scan.frame)
-        for scan, spacing in scans
-    ]
-    sorted_out = sort_findings(seen, settings)
-    state.found = [[(one.z, one.box, one.label) for one in found] for found, _ in sorted_out]
-    state.suspicious = [[(one.z, one.box, one.label) for one in suspicious] for _, suspicious in sorted_out]
+    """Write into the state what the model finds on the training scans and nobody marked.
+
+    The scans are looked at in the given order until the look's share of the budget is spent: where there are too many,
+    another round looks at others.
+    """
+    until = time.monotonic() + settings.second_look.share * settings.budget_s
+    looked_at: list[int] = []
+    seen: list[tuple[list[Track], tuple[Mark, ...], Frame]] = []
+    for number in order:
+        if seen and time.monotonic() >= until:
+            break
+        scan, spacing = scans[number]
+        boxes = boxes_on_slices(model, scan.scan, inputs, settings.second_look.every_mm, device, mirrored=False)
+        tracks = merge(boxes, scan.scan.positions_mm, spacing, MergeSettings())
+        looked_at.append(number)
+        seen.append((tracks, scan.marks, scan.scan.frame))
+        progress("look again", len(seen), len(scans))
+    state.found, state.suspicious = [[] for _ in scans], [[] for _ in scans]
+    for number, (found, suspicious) in zip(looked_at, sort_findings(seen, settings.second_look), strict=True):
+        state.found[number] = [(one.z, one.box, one.label) for one in found]
+        state.suspicious[number] = [(one.z, one.box, one.label) for one in suspicious]
     state.rounds += 1
     log.info(
-        "second look round=%d taken=%d suspicious=%d",
-        state.rounds, sum(map(len, state.found)), sum(map(len, state.suspicious)),
+        "second look round=%d scans=%d of %d taken=%d suspicious=%d",
+        state.rounds, len(seen), len(scans), sum(map(len, state.found)), sum(map(len, state.suspicious)),
     )  # fmt: skip
 
 

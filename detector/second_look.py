@@ -29,6 +29,10 @@ class SecondLookSettings:
     """Whether the upper half of what is taken for a lesion is learnt as one; else all of it is only ignored."""
     suspicious: float = 0.1
     """Findings from this score on are shown again as background."""
+    every_mm: float = 4.0
+    """Least distance of the slices that are looked at: a hasty look, for its time is the training's."""
+    share: float = 0.25
+    """The most of the training's budget that one look may take."""
 
 
 def sort_findings(

@@ -108,7 +108,7 @@ def check(config: Config) -> None:
 @click.command()
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option("--no-train", is_flag=True, help="Only receive, harvest and categorise.")
-@click.option("--studies", type=click.IntRange(min=12), default=150, show_default=True, help="How many to learn from.")
+@click.option("--studies", type=click.IntRange(min=12), default=210, show_default=True, help="How many to learn from.")
 @click.option("--seed", type=int, default=1, show_default=True)
 def demo(folder: Path, no_train: bool, studies: int, seed: int) -> None:
     """Run the whole product on synthetic CT studies and leave the node and report.html in a folder."""

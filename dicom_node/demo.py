@@ -52,7 +52,7 @@ class DemoSettings:
 
     folder: Path
     train: bool = True
-    studies: int = 150
+    studies: int = 210
     """How many the archive holds, to harvest and learn from."""
     unseen: int = 12
     """How many arrive afterwards, to be analysed."""

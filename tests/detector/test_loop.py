@@ -13,10 +13,11 @@ from detector import checkpoint
 from detector.augment import AugmentSettings
 from detector.batches import BatchSettings, Mark, TrainingScan
 from detector.look import lesions_of
-from detector.loop import TrainSettings, train
+from detector.loop import TrainSettings, look_again, train
 from detector.merge import MergeSettings
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan
+from detector.second_look import SecondLookSettings
 
 INPUTS = InputSettings(windows_hu=((-175.0, 275.0),))
 SPACING = PixelSpacing(1.0, 1.3)
@@ -42,7 +43,7 @@ def small_network() -> torch.nn.Module:
 
 def settings(steps: int) -> TrainSettings:
     return TrainSettings(
-        budget_s=1e9, max_steps=steps, seed=3, save_every_s=0.0,
+        budget_s=1e9, max_steps=steps, seed=3, save_every_s=0.0, look_again_at=(0.5,),
         batch=BatchSettings(crops=2, marked=1, side_px=64), augment=AugmentSettings(),
     )  # fmt: skip
 
@@ -52,7 +53,10 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("killed_at", [2, 4])  # before and after the second look at 0.5
+def test_a_training_that_was_killed_ends_as_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
     scans = [(scan_with_a_ball(1), SPACING), (scan_with_a_ball(2), SPACING)]
     whole, broken, resumed = small_network(), small_network(), small_network()
     (tmp_path / "whole").mkdir()
@@ -62,7 +66,7 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, mon
 
     def save_and_die(path: Path, fingerprint: str, state: checkpoint.State, *rest: object) -> None:
         save(path, fingerprint, state, *rest)
-        if state.step == 3:
+        if state.step == killed_at:
             raise Killed
 
     monkeypatch.setattr(checkpoint, "save", save_and_die)
@@ -70,7 +74,7 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(tmp_path: Path, mon
         train(broken, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
     monkeypatch.undo()
     state = train(resumed, scans, INPUTS, settings(6), tmp_path / "broken", "data", silent)
-    assert state.step == 6
+    assert state.step == 6 and state.rounds == 1
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
@@ -90,6 +94,15 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_with_and_that_is_said(
     restored = checkpoint.restore(path, "data", network, optimizer, rng)
     assert restored is not None and restored.step == 6
     assert (rng.random(), torch.rand(1)) == after
+
+
+def test_a_look_at_too_many_scans_ends_with_its_share_of_the_time(tmp_path: Path) -> None:
+    scans = [(scan_with_a_ball(seed), SPACING) for seed in (1, 2, 3)]
+    hasty = replace(settings(1), budget_s=60.0, second_look=SecondLookSettings(share=0.0, suspicious=0.0))
+    state, said = checkpoint.State(), []
+    look_again(small_network(), scans, [2, 0, 1], INPUTS, hasty, state, lambda *one, **_: said.append(one), "cpu")
+    assert said == [("look again", 1, 3)] and state.rounds == 1
+    assert state.suspicious[0] == state.suspicious[1] == [] and state.suspicious[2]
 
 
 def test_training_needs_a_mark(tmp_path: Path) -> None:
