@@ -54,14 +54,14 @@ def test_it_tells_its_steps_and_its_outcome_and_ends(seeded: Seeded, database_ur
     assert generations(database_url) == 1
 
 
-def test_too_few_lesions_are_one_line_and_status_one(seeded: Seeded, database_url: str, tmp_path: Path) -> None:  # noqa: F811
+def test_too_few_lesions_are_one_event_and_status_one(seeded: Seeded, database_url: str, tmp_path: Path) -> None:  # noqa: F811
     with start() as child:
-        assert child.stdin is not None and child.stderr is not None
+        assert child.stdin is not None and child.stdout is not None
         child.stdin.write(order(database_url, tmp_path, min_lesions=99))
         child.stdin.flush()
-        errors = child.stderr.read()
+        last = [json.loads(line) for line in child.stdout][-1]
         assert child.wait(60) == 1
-    assert "too few lesions" in errors.strip().splitlines()[-1]
+    assert "too few lesions" in last["error"]
     assert generations(database_url) == 0
 
 
