@@ -104,18 +104,26 @@ class _Ways(DBOSConfiguredInstance):
 
 
 def _without_foreign_text(step: Step) -> Step:
-    """The engine keeps the text of every error that reaches it, and prints it; a foreign one may quote a patient."""
-
     def run(subject: str) -> str:
-        try:
+        with _OwnWordsOnly():
             return step(subject)
-        except NodeError:
-            raise
-        except Exception as error:  # every class of it: whichever it is, its text must not get through
-            log.exception("a step broke")
-            raise StepBroke(f"{driver_error(error)} (unexpected; the worker's log has the traceback)") from None
 
     return run
+
+
+class _OwnWordsOnly:
+    """The engine keeps the text of every error that reaches it, and prints it; a foreign one may quote a patient.
+
+    Nothing is swallowed here: a foreign error goes on as one of ours, which names its class.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, NodeError):
+            log.error("a step broke", exc_info=error)
+            raise StepBroke(f"{driver_error(error)} (unexpected; the worker's log has the traceback)") from None
 
 
 class Jobs:
