@@ -15,7 +15,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
@@ -24,6 +23,7 @@ from db.geometry import DEEPLESION_MARGIN_PX, BoxPx, PixelSpacing, Plane
 from db.measurement import ImageReference, Measurement
 from detector.batches import Mark, TrainingScan
 from detector.cache import positions_mm
+from detector.candidate import pixel_for
 from detector.evaluate import KnownScan, result_of
 from detector.froc import AT_FP_PER_SCAN, ScanResult, hits, operating_curve, sensitivities, threshold_at, with_intervals
 from detector.look import lesions_of
@@ -217,11 +217,6 @@ def _is_at(track: Track, lookalike: tuple[int, float, float], planes: Sequence[P
 # --- one training ---------------------------------------------------------------------------------------------------
 
 
-def pixel_size_mm(cases: Sequence[Case]) -> float:
-    """As the node chooses it: the median of the training images in steps of 0.1 mm, within 0.8 and 1.5."""
-    return round(min(max(median(case.volume.spacing.row_mm for case in cases), 0.8), 1.5), 1)
-
-
 def trained(
     cases: Sequence[Case], inputs: InputSettings, kinds: Sequence[str], settings: TrainSettings, body: str = "lite0"
 ) -> tuple[LesionDetector, str]:
@@ -268,7 +263,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cases, unseen = cases_of(args.seed, args.studies), cases_of(args.seed + UNSEEN_SEED, args.unseen)
-    inputs = InputSettings(pixel_mm=pixel_size_mm(cases))
+    inputs = InputSettings(pixel_mm=pixel_for([case.volume.spacing.row_mm for case in cases]))
     budget_s = args.budget_s if args.steps is None else float("inf")
     settings = TrainSettings(budget_s=budget_s, max_steps=args.steps, seed=args.seed)
     model, words = trained(cases, inputs, kinds_of(cases, args.one_class), settings, args.body)

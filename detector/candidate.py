@@ -238,8 +238,12 @@ def pixel_size_mm(rows: Sequence[Truth]) -> float:
 
     In steps, so that a few images more do not make every scan of the cache anew.
     """
-    spacings = [row.spacing_mm for row in rows if row.split == "train" and row.spacing_mm > 0]
-    return round(min(max(median(spacings), 0.8), 1.5), 1) if spacings else 0.8
+    return pixel_for([row.spacing_mm for row in rows if row.split == "train" and row.spacing_mm > 0])
+
+
+def pixel_for(spacings_mm: Sequence[float]) -> float:
+    """The rule of `pixel_size_mm` for the row spacings of the images; 0.8 without any."""
+    return round(min(max(median(spacings_mm), 0.8), 1.5), 1) if spacings_mm else 0.8
 
 
 def _of(rows: Sequence[Truth], split: str) -> list[Truth]:
