@@ -31,8 +31,9 @@ lint: install
 quick: install
 	$(BIN)/pytest -m "not slow"
 
+# Two workers, a file to one of them: most slow tests wait for a server and not for a core.
 test: install peers lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -21,13 +21,13 @@ import torch
 
 from db.geometry import DEEPLESION_MARGIN_PX, BoxPx, PixelSpacing, Plane
 from db.measurement import ImageReference, Measurement
-from detector.batches import Mark, TrainingScan
 from detector.cache import positions_mm
 from detector.candidate import pixel_for
 from detector.evaluate import KnownScan, result_of
 from detector.froc import AT_FP_PER_SCAN, ScanResult, hits, operating_curve, sensitivities, threshold_at, with_intervals
 from detector.look import lesions_of
 from detector.loop import TrainSettings, train
+from detector.marks import Mark, TrainingScan
 from detector.merge import MergeSettings, Track
 from detector.model import LesionDetector, NetworkSettings, build
 from detector.prepare import InputSettings, prepare_scan

@@ -3,56 +3,25 @@ generator.
 
 A reader marks some of the lesions, each on one slice. So a crop's truth has three parts: marked lesions on (or close
 to) their key slice are true; what continues them on the next slices, and what an earlier round of the model found
-without a mark, is ignored; only the rest is background.
+without a mark, is ignored; only the rest is background. And because marks are few, a crop also gets
+copies of lesions from elsewhere.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from detector.augment import AugmentSettings, changed, draw_change
-from detector.prepare import Box, Crop, InputSettings, Scan, three_slices, windowed
+from detector.marks import Mark, TrainingScan
+from detector.prepare import Box, Crop, InputSettings, three_slices, windowed
 from detector.targets import IGNORED
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A lesion on its key slice, in the network's frame. label: 1 and more. radius_mm: half of its long axis, > 0.
-
-    margin_px: what the box has around the lesion, in pixels of the network.
-    """
-
-    z: int
-    box: Box
-    label: int
-    radius_mm: float
-    margin_px: float
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an earlier round found on one slice without a mark there. label: of the class it looks like, or IGNORED."""
-
-    z: int
-    box: Box
-    label: int = IGNORED
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingScan:
-    """A series, what readers marked on it, and what earlier rounds of training found besides."""
-
-    scan: Scan
-    marks: tuple[Mark, ...]
-    found: tuple[Found, ...] = ()
-    suspicious: tuple[Found, ...] = ()
-    """Where a round found something too weak to be a lesion: the background worth showing again."""
+from detector.transplant import Transplant, TransplantSettings, set_in_some
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +36,7 @@ class BatchSettings:
     """A slice closer to the key slice than this part of the radius shows the lesion too, as a ball would be smaller."""
     hard_share: float = 0.5
     """The part of the background crops around what an earlier round found suspicious."""
+    transplants: TransplantSettings = field(default_factory=TransplantSettings)
 
 
 def truth_on(scan: TrainingScan, z: int, shows_radius: float) -> list[tuple[Box, int]]:
@@ -98,12 +68,16 @@ def shrunk(box: Box, margin_px: float, height: float) -> Box:
 
 def draw_batch(
     scans: Sequence[TrainingScan],
+    transplants: Sequence[Transplant],
     settings: BatchSettings,
     inputs: InputSettings,
     augment: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """Images (C, side, side) in 0 to 1, and their targets. At least one scan must have a mark."""
+    """Images (C, side, side) in 0 to 1, and their targets. At least one scan must have a mark.
+
+    transplants: what crops may get copies of; none is right too.
+    """
     centres = [(scan, z, mark.box) for scan in scans for mark in scan.marks for z in _shown_on(scan, mark, settings)]
     centres += [(scan, found.z, found.box) for scan in scans for found in scan.found if found.label != IGNORED]
     hard = [(scan, found.z, found.box) for scan in scans for found in scan.suspicious]
@@ -116,7 +90,7 @@ def draw_batch(
         else:
             scan = scans[int(rng.integers(len(scans)))]
             z, box = int(rng.integers(scan.scan.slices)), None
-        image, target = one_crop(scan, z, box, settings, inputs, augment, rng)
+        image, target = one_crop(scan, z, box, transplants, settings, inputs, augment, rng)
         images.append(image)
         targets.append(target)
     return images, targets
@@ -131,6 +105,7 @@ def one_crop(
     scan: TrainingScan,
     z: int,
     around: Box | None,
+    transplants: Sequence[Transplant],
     settings: BatchSettings,
     inputs: InputSettings,
     augment: AugmentSettings,
@@ -140,22 +115,26 @@ def one_crop(
     side = round(settings.side_px / change.scale)
     row, col = (_start(scan, axis, around, side, rng) for axis in (0, 1))
     crop = Crop(row, col, side, side)
-    boxes, labels = [], []
+    boxes: list[Box] = []
+    labels: list[int] = []
     for box, label in truth_on(scan, z, settings.shows_radius):
-        shifted = (box[0] - crop.col, box[1] - crop.row, box[2] - crop.col, box[3] - crop.row)
-        inside = tuple(min(max(value, 0.0), float(side)) for value in shifted)
-        width, height = inside[2] - inside[0], inside[3] - inside[1]
-        if width <= 1 or height <= 1:
+        x1, y1, x2, y2 = (
+            min(max(value - start, 0.0), float(side)) for value, start in zip(box, (col, row, col, row), strict=True)
+        )
+        if x2 - x1 <= 1 or y2 - y1 <= 1:
             continue
         whole_area = (box[2] - box[0]) * (box[3] - box[1])
-        boxes.append(inside)
-        labels.append(label if width * height > 0.6 * whole_area else IGNORED)
+        boxes.append((x1, y1, x2, y2))
+        labels.append(label if (x2 - x1) * (y2 - y1) > 0.6 * whole_area else IGNORED)
+    hu = three_slices(scan.scan, z, crop, inputs)
+    for box, label in set_in_some(hu, transplants, boxes, settings.transplants, rng):
+        boxes.append(box)
+        labels.append(label)
     order = sorted(range(len(labels)), key=lambda index: labels[index] == IGNORED)
     box_tensor = torch.tensor([boxes[index] for index in order], dtype=torch.float32).reshape(-1, 4)
-    hu = torch.from_numpy(three_slices(scan.scan, z, crop, inputs))
-    hu, box_tensor = changed(hu, box_tensor, change, settings.side_px)
+    image, box_tensor = changed(torch.from_numpy(hu), box_tensor, change, settings.side_px)
     label_tensor = torch.tensor([labels[index] for index in order], dtype=torch.int64)
-    return windowed(hu, inputs), {"boxes": box_tensor, "labels": label_tensor}
+    return windowed(image, inputs), {"boxes": box_tensor, "labels": label_tensor}
 
 
 def _start(scan: TrainingScan, axis: int, around: Box | None, side: int, rng: np.random.Generator) -> int:

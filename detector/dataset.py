@@ -22,9 +22,9 @@ from db.geometry import DEEPLESION_MARGIN_PX, BoxPx
 from db.measurement import ImageReference
 from db.models import LabelGeneration, LesionRow
 from db.studies import current_instances
-from detector.batches import Mark, TrainingScan
 from detector.cache import CachedScan, cached_scan
 from detector.evaluate import KnownScan
+from detector.marks import Mark, TrainingScan
 from detector.prepare import InputSettings
 from mining.child import Progress
 

@@ -18,12 +18,14 @@ from db.errors import TrainingError
 from db.geometry import PixelSpacing
 from detector import checkpoint
 from detector.augment import AugmentSettings
-from detector.batches import BatchSettings, Found, Mark, TrainingScan, draw_batch
+from detector.batches import BatchSettings, draw_batch
 from detector.look import boxes_on_slices
+from detector.marks import Found, Mark, TrainingScan
 from detector.merge import MergeSettings, Track, merge
 from detector.model import LesionDetector
 from detector.prepare import Frame, InputSettings
 from detector.second_look import SecondLookSettings, sort_findings
+from detector.transplant import cut_out
 from mining.child import Progress
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     state = checkpoint.restore(path, settings_id, model, optimizer, rng) or checkpoint.State()
     known = with_findings(scans, state)
+    cuttings = (cut_out(one.scan, mark, inputs, settings.batch.transplants) for one in known for mark in one.marks)
+    transplants = [one for one in cuttings if one is not None]
     saved_at, last = time.monotonic(), time.monotonic()
     losses_since: list[float] = []
     while (done := share_done(state, settings)) < 1.0:
@@ -85,7 +89,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * rate(done, settings.warm_up)
         model.train()
-        images, targets = draw_batch(known, settings.batch, inputs, settings.augment, rng)
+        images, targets = draw_batch(known, transplants, settings.batch, inputs, settings.augment, rng)
         losses = model([image.to(device) for image in images],
                        [{name: value.to(device) for name, value in target.items()} for target in targets])  # fmt: skip
         loss = sum(losses.values())

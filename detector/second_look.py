@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.geometry import BoxPx
-from detector.batches import Found, Mark
+from detector.marks import Found, Mark
 from detector.merge import Track
 from detector.prepare import Frame
 from detector.targets import IGNORED

@@ -56,7 +56,7 @@ class DemoSettings:
     """How many the archive holds, to harvest and learn from."""
     unseen: int = 12
     """How many arrive afterwards, to be analysed."""
-    budget_minutes: float = 4.0
+    budget_minutes: float = 3.5
     """Of training."""
     seed: int = 1
     database_url: str = ""

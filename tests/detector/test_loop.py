@@ -11,9 +11,10 @@ from db.errors import TrainingError
 from db.geometry import PixelSpacing
 from detector import checkpoint
 from detector.augment import AugmentSettings
-from detector.batches import BatchSettings, Mark, TrainingScan
+from detector.batches import BatchSettings
 from detector.look import lesions_of
 from detector.loop import TrainSettings, look_again, train
+from detector.marks import Mark, TrainingScan
 from detector.merge import MergeSettings
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan

@@ -3,7 +3,8 @@
 import numpy as np
 
 from db.geometry import BoxPx
-from detector.batches import BatchSettings, Found, Mark, TrainingScan, truth_on
+from detector.batches import BatchSettings, truth_on
+from detector.marks import Found, Mark, TrainingScan
 from detector.merge import SliceBox, Track
 from detector.prepare import Frame, Scan
 from detector.second_look import SecondLookSettings, sort_findings

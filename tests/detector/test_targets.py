@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from detector.augment import AugmentSettings, Change, changed
-from detector.batches import BatchSettings, Found, Mark, TrainingScan, draw_batch, shrunk, truth_on
+from detector.batches import BatchSettings, draw_batch, shrunk, truth_on
+from detector.marks import Found, Mark, TrainingScan
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan
 from detector.targets import IGNORED, leave_out_ignored, share_inside
@@ -63,7 +64,7 @@ def test_mirroring_moves_boxes_with_the_image() -> None:
 def test_a_batch_has_one_size_and_true_boxes_before_ignored_ones() -> None:
     settings = BatchSettings(crops=4, marked=2, side_px=64)
     images, targets = draw_batch(
-        [marked_scan()], settings, InputSettings(), AugmentSettings(), np.random.default_rng(3)
+        [marked_scan()], [], settings, InputSettings(), AugmentSettings(), np.random.default_rng(3)
     )
     assert {tuple(image.shape) for image in images} == {(9, 64, 64)}
     for target in targets:
