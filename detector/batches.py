@@ -3,8 +3,8 @@ generator.
 
 A reader marks some of the lesions, each on one slice. So a crop's truth has three parts: marked lesions on (or close
 to) their key slice are true; what continues them on the next slices, and what an earlier round of the model found
-without a mark, is ignored; only the rest is background. And because marks are few, a crop also gets
-copies of lesions from elsewhere.
+without a mark, is ignored; only the rest is background. And because marks are few, a crop gets copies of lesions from
+elsewhere.
 """
 
 from __future__ import annotations
