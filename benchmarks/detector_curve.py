@@ -11,7 +11,7 @@ import argparse
 
 import torch
 
-from benchmarks.phantom_detector import UNSEEN_SEED, _counting, cases_of, kinds_of, known_scans, trained
+from benchmarks.phantom_detector import UNSEEN_SEED, cases_of, counting, kinds_of, known_scans, trained
 from detector.candidate import pixel_for
 from detector.evaluate import result_of
 from detector.froc import AT_FP_PER_SCAN, sensitivities, with_intervals
@@ -47,7 +47,7 @@ def main() -> None:
             f"{value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
             for value, interval in zip(sensitivities(whole), with_intervals(whole, draws=1000), strict=True)
         )
-        every = sensitivities([_counting(scan, lambda _: True) for scan in whole])[AT_FP_PER_SCAN.index(4.0)]
+        every = sensitivities([counting(scan, lambda _: True) for scan in whole])[AT_FP_PER_SCAN.index(4.0)]
         print(f"{studies} studies, {budget_s} s: {words}")
         print(f"| {studies} | {budget_s} | " + " | ".join(cells) + f" | {every:.2f} |", flush=True)
 

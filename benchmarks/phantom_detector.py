@@ -172,8 +172,8 @@ def lines_of(cases: Sequence[Case], known: Sequence[KnownScan], tracks: Sequence
     yield "|---|---|" + "---|" * len(AT_FP_PER_SCAN)
     yield _line(f"≥ {LARGE_MM:g} mm and ≥ {CLEAR_HU:g} HU", whole)
     yield _line("the same, hit on the key slice", key_only)
-    yield _line("all lesions", [_counting(scan, lambda _: True) for scan in whole])
-    yield _line("smaller or fainter", [_counting(scan, lambda counts: not counts) for scan in whole])
+    yield _line("all lesions", [counting(scan, lambda _: True) for scan in whole])
+    yield _line("smaller or fainter", [counting(scan, lambda counts: not counts) for scan in whole])
     threshold = threshold_at(operating_curve(whole), 4.0)
     false, alike = _false_positives(cases, known, tracks, 1.0 if threshold is None else threshold)
     yield ""
@@ -184,7 +184,7 @@ def _key_truths(case: Case) -> tuple[dict[int, BoxPx], ...]:
     return tuple({lesion.key: lesion.boxes[lesion.key]} for lesion in case.lesions)
 
 
-def _counting(scan: ScanResult, rule: Callable[[bool], bool]) -> ScanResult:
+def counting(scan: ScanResult, rule: Callable[[bool], bool]) -> ScanResult:
     return replace(scan, counts=tuple(rule(counts) for counts in scan.counts))
 
 
