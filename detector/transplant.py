@@ -24,6 +24,8 @@ BLENDED = (1.05, 1.45)
 SURROUNDINGS = (1.4, 2.0)
 """The ring, in radii of the lesion, that says where it came from."""
 FEWEST_RING_PX = 8
+PLACE = 1.6
+"""So many radii around a copy its place must be like where it came from: all that is blended, and a little more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def set_in(
     """
     height, width = one.radius.shape
     like = np.argwhere(np.abs(hu[1] - one.surroundings_hu) < settings.like_hu)
-    near = one.radius < 1.6
+    near = one.radius < PLACE
     widest = max(one.spread_hu * settings.spread, settings.least_spread_hu)
     for _ in range(settings.places if len(like) else 0):
         middle = like[int(rng.integers(len(like)))]

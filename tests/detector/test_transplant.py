@@ -81,9 +81,8 @@ def test_where_no_place_is_like_its_own_nothing_is_changed() -> None:
 def test_a_copy_touches_no_box_that_is_taken() -> None:
     hu = np.full((3, 40, 120), LIVER, np.float32)
     taken = [(0.0, 0.0, 70.0, 40.0)]
-    for seed in range(8):
-        box = set_in(hu.copy(), cut(scan_of(LIVER)), taken, SETTINGS, np.random.default_rng(seed))
-        assert box is None or box[0] >= 70
+    boxes = [set_in(hu.copy(), cut(scan_of(LIVER)), taken, SETTINGS, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(box is not None and box[0] >= 70 for box in boxes)
     everywhere = [(0.0, 0.0, 120.0, 40.0)]
     assert set_in(hu, cut(scan_of(LIVER)), everywhere, SETTINGS, np.random.default_rng(1)) is None
 
