@@ -33,9 +33,9 @@ from detector.model import LesionDetector, NetworkSettings, build
 from detector.prepare import InputSettings, prepare_scan
 from dicom_node.phantom.study import PhantomStudy, make_study
 from mining.body import lite0_weights
-from mining.harvest import reader_for
 from mining.known_images import KnownImage
 from mining.plane_stack import PlaneStack
+from mining.readers.by_class import reader_for
 from mining.volume import Volume, load_volume
 
 UNSEEN_SEED = 1_000_000

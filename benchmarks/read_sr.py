@@ -11,7 +11,7 @@ from pydicom import dcmread
 from dicom_node.phantom.readings import Dialect
 from dicom_node.phantom.settings import PhantomSettings
 from dicom_node.phantom.study import make_study
-from mining.sr import read_sr
+from mining.readers.sr import read_sr
 
 ROUNDS = 15
 SETTINGS = PhantomSettings(rows=128, slices=(24, 24), lesions=(10, 10), marked_share=1.0, unread_share=0.0)

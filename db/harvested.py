@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, or_, select, union, 
 from sqlalchemy.orm import Session
 
 from db.geometry import Axis, BoxPx, PointPx
-from db.measurement import Measurement, Rejected
+from db.measurement import Measurement, Rejected, WeakLabel
 from db.models import (
     Image,
     Instance,
@@ -30,6 +30,10 @@ from db.outcomes import Result
 
 BATCH = 500
 """Values in one IN list, rows in one INSERT."""
+
+KEY_IMAGE = "a key image: no place on it"
+NO_EXTENT = "a place without an extent"
+"""Why what was only pointed at is no truth."""
 
 T = TypeVar("T")
 
@@ -60,7 +64,7 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
 def save_source(
     session: Session,
     source: SourceFacts,
-    measurements: Sequence[tuple[Measurement, str | None]],
+    measurements: Sequence[tuple[Measurement | WeakLabel, str | None]],
     rejected: Sequence[Rejected],
     now: datetime,
 ) -> list[str]:
@@ -107,39 +111,69 @@ def save_verdicts(session: Session, verdicts: Iterable[tuple[str, str | None, st
         )
 
 
-def _row(source: SourceFacts, measurement: Measurement, noisy_because: str | None) -> dict[str, Any]:
-    short, outline = measurement.short_axis, measurement.outline
-    finding, site = measurement.finding, measurement.site
-    named = replace(measurement.source, sop_instance_uid=source.sop_instance_uid)
+def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str | None) -> dict[str, Any]:
+    finding, site = found.finding, found.site
+    named = replace(found.source, sop_instance_uid=source.sop_instance_uid)
     return {
         "lesion_id": named.lesion_id,
         "source_sop_instance_uid": source.sop_instance_uid,
         "source_item": named.item,
         "source_kind": named.kind,
-        "sop_instance_uid": measurement.image.sop_instance_uid,
-        "frame_number": measurement.image.frame_number,
-        **_columns("long", measurement.long_axis),
-        **_columns("short", short),
-        "outline_x1": None if outline is None else outline.x1,
-        "outline_y1": None if outline is None else outline.y1,
-        "outline_x2": None if outline is None else outline.x2,
-        "outline_y2": None if outline is None else outline.y2,
-        "derived": measurement.derived,
-        "stated_long_axis_mm": measurement.stated_long_axis_mm,
-        "stated_short_axis_mm": measurement.stated_short_axis_mm,
+        "sop_instance_uid": found.image.sop_instance_uid,
+        "frame_number": found.image.frame_number,
+        **(_drawn(found) if isinstance(found, Measurement) else _pointed_at(found)),
         "finding_code": str(finding) if finding is not None and finding.value else None,
         "finding": finding.meaning if finding is not None else None,
         "site_code": str(site) if site is not None and site.value else None,
         "site": site.meaning if site is not None else None,
-        "tracking_id": measurement.tracking_id,
-        "tracking_uid": measurement.tracking_uid,
-        "reader": measurement.reader,
-        "measured_at": measurement.measured_at,
-        "comment": measurement.comment,
-        "by_algorithm": measurement.by_algorithm,
+        "tracking_id": found.tracking_id,
+        "tracking_uid": found.tracking_uid,
+        "reader": found.reader,
+        "measured_at": found.measured_at,
+        "comment": found.comment,
+        "by_algorithm": found.by_algorithm,
         "noisy_because": noisy_because,
+        "same_as": None,
+        "replaced_by": None,
+        "lesion_identity": found.tracking_uid or named.lesion_id,
+    }
+
+
+def _drawn(measurement: Measurement) -> dict[str, Any]:
+    return {
+        **_columns("long", measurement.long_axis),
+        **_columns("short", measurement.short_axis),
+        **_edges(measurement.outline),
+        "point_x": None,
+        "point_y": None,
+        "derived": measurement.derived,
+        "stated_long_axis_mm": measurement.stated_long_axis_mm,
+        "stated_short_axis_mm": measurement.stated_short_axis_mm,
         "excluded_because": None,
-        "lesion_identity": measurement.tracking_uid or named.lesion_id,
+    }
+
+
+def _pointed_at(label: WeakLabel) -> dict[str, Any]:
+    point = label.point
+    return {
+        **_columns("long", None),
+        **_columns("short", None),
+        **_edges(None),
+        "point_x": None if point is None else point.col,
+        "point_y": None if point is None else point.row,
+        "derived": False,
+        "stated_long_axis_mm": None,
+        "stated_short_axis_mm": None,
+        "excluded_because": KEY_IMAGE if point is None else NO_EXTENT,
+    }
+
+
+def _edges(outline: BoxPx | None) -> dict[str, float | None]:
+    return {
+        "outline_x1": None if outline is None else outline.x1,
+        "outline_y1": None if outline is None else outline.y1,
+        "outline_x2": None if outline is None else outline.x2,
+        "outline_y2": None if outline is None else outline.y2,
     }
 
 
@@ -167,11 +201,13 @@ def _rejection(source: SourceFacts, rejected: Rejected, now: datetime) -> dict[s
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def long_axis_of(row: MeasurementRow) -> Axis:
-    return Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2))
+def long_axis_of(row: MeasurementRow | LesionRow) -> Axis | None:
+    """None for what was only pointed at."""
+    ends = (row.long_x1, row.long_y1, row.long_x2, row.long_y2)
+    return None if None in ends else Axis(PointPx(*ends[:2]), PointPx(*ends[2:]))  # type: ignore[arg-type]
 
 
-def short_axis_of(row: MeasurementRow) -> Axis | None:
+def short_axis_of(row: MeasurementRow | LesionRow) -> Axis | None:
     ends = (row.short_x1, row.short_y1, row.short_x2, row.short_y2)
     return None if None in ends else Axis(PointPx(*ends[:2]), PointPx(*ends[2:]))  # type: ignore[arg-type]
 
@@ -267,13 +303,13 @@ def images_measured(session: Session, source_sop_instance_uids: Collection[str])
 
 
 def measurements_on(session: Session, sop_instance_uids: Collection[str]) -> list[MeasurementRow]:
-    """All measurements on these images, of any document."""
+    """All measurements on these images, of any document; not what was only pointed at."""
     return [
         row
         for batch in batches(sorted(sop_instance_uids))
         for row in session.scalars(
             select(MeasurementRow)
-            .where(MeasurementRow.sop_instance_uid.in_(batch))
+            .where(MeasurementRow.sop_instance_uid.in_(batch), MeasurementRow.long_x1.is_not(None))
             .execution_options(populate_existing=True)
         )
     ]

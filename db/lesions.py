@@ -32,10 +32,17 @@ DISAGREES_OVER = 0.02
 """A stated length that differs from the drawn one by more than this share is flagged: rounding stays below it."""
 
 _COPIED = (
-    "lesion_id", "sop_instance_uid", "frame_number", "stated_long_axis_mm", "stated_short_axis_mm", "finding_code",
-    "finding", "site_code", "site", "tracking_id", "tracking_uid", "reader", "measured_at", "source_kind",
-    "source_sop_instance_uid", "source_item", "derived", "noisy_because", "excluded_because", "lesion_identity",
+    "lesion_id", "sop_instance_uid", "frame_number", "finding_code", "finding", "site_code", "site", "tracking_id",
+    "tracking_uid", "reader", "measured_at", "comment", "by_algorithm", "source_kind", "source_sop_instance_uid",
+    "source_item", "derived", "point_x", "point_y", "noisy_because", "excluded_because", "lesion_identity",
 )  # fmt: skip
+
+_MEASURED = (
+    "long_x1", "long_y1", "long_x2", "long_y2", "short_x1", "short_y1", "short_x2", "short_y2", "long_axis_px",
+    "short_axis_px", "long_axis_mm", "short_axis_mm", "stated_long_axis_mm", "stated_short_axis_mm",
+    "stated_disagrees", "box_x1", "box_y1", "box_x2", "box_y2",
+)  # fmt: skip
+"""NULL for what was only pointed at."""
 
 _SOURCE_STUDY = aliased(Study)
 _RESOLVED = aliased(Patient)
@@ -85,6 +92,14 @@ def truth(split: str | None = None) -> Select[LesionRow]:
     if split is not None:
         query = query.where(LesionRow.split == split)
     return query.order_by(LesionRow.lesion_id)
+
+
+def box_of(row: LesionRow) -> BoxPx:
+    """The box of a lesion that was measured; GeometryError for what was only pointed at."""
+    edges = (row.box_x1, row.box_y1, row.box_x2, row.box_y2)
+    if None in edges:
+        raise GeometryError("what was only pointed at has no box", lesion_id=row.lesion_id)
+    return BoxPx(*edges)  # type: ignore[arg-type]
 
 
 def disagrees(stated_mm: float | None, measured_mm: float | None) -> bool | None:
@@ -143,6 +158,7 @@ def _flat(found: Row[*tuple[Any, ...]], generation: int | None) -> dict[str, Any
         "col_spacing_mm": None if spacing is None else spacing.col_mm,
         "source_writer": source.writer,
         "reader_version": source.reader_version,
+        "image_purpose": None if image is None else image.purpose,
         "image_present": image is not None and measurement.frame_number <= image.frames,
         "possibly_noisy": measurement.noisy_because is not None,
         "category_id": found.category_id,
@@ -175,6 +191,8 @@ def _lengths(measurement: MeasurementRow, spacing: PixelSpacing | None) -> dict[
     The spacing may have arrived after the document was read, so the two axes are put in order here.
     """
     long_axis, short_axis = long_axis_of(measurement), short_axis_of(measurement)
+    if long_axis is None:
+        return dict.fromkeys(_MEASURED)
     stated = (measurement.stated_long_axis_mm, measurement.stated_short_axis_mm)
     if short_axis is not None and _length(short_axis, spacing) > _length(long_axis, spacing):
         long_axis, short_axis, stated = short_axis, long_axis, stated[::-1]

@@ -79,6 +79,32 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class WeakLabel:
+    """Something that a reader pointed at without measuring it: a place without an extent, or a slice (a key image).
+
+    It is kept as a row without axes and without a box, and is never truth.
+    """
+
+    source: Source
+    image: ImageReference
+    point: PointPx | None = None
+    """The place on the image; None where the whole image was marked."""
+    finding: Code | None = None
+    site: Code | None = None
+    tracking_id: str = ""
+    tracking_uid: str = ""
+    reader: str = ""
+    measured_at: datetime | None = None
+    comment: str = ""
+    by_algorithm: str = ""
+    """Name of the algorithm that set it; empty for a human reader."""
+
+    @property
+    def lesion_id(self) -> str:
+        return self.source.lesion_id
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """Something in an object that did not become a measurement, and why. `reason` never holds a patient's data."""
 
@@ -87,3 +113,7 @@ class Rejected:
     reason_code: str
     reason: str
     traceback: str = ""
+
+
+Found = Measurement | WeakLabel | Rejected
+"""What a reader yields for the parts of one object."""

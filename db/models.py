@@ -118,6 +118,8 @@ class Image(Base):
     col_spacing_mm: Mapped[float | None]
     planes: Mapped[list[Any]] = mapped_column(default=list)
     """Per frame [x, y, z, six direction cosines]; one entry if all frames share it, none if there is no plane."""
+    purpose: Mapped[str] = mapped_column(Text, default="")
+    """What it was made for if not to show a patient's lesions (`mining.image_purpose`); empty for an ordinary image."""
 
 
 class Refusal(Base):
@@ -164,10 +166,11 @@ class MeasurementRow(Base):
     source_kind: Mapped[str] = mapped_column(Text)
     sop_instance_uid: Mapped[str] = mapped_column(Text, index=True)
     frame_number: Mapped[int] = mapped_column(default=1)
-    long_x1: Mapped[float]
-    long_y1: Mapped[float]
-    long_x2: Mapped[float]
-    long_y2: Mapped[float]
+    long_x1: Mapped[float | None]
+    long_y1: Mapped[float | None]
+    long_x2: Mapped[float | None]
+    long_y2: Mapped[float | None]
+    """The axes are NULL for what was only pointed at: a place without an extent, or a key image."""
     short_x1: Mapped[float | None]
     short_y1: Mapped[float | None]
     short_x2: Mapped[float | None]
@@ -177,6 +180,9 @@ class MeasurementRow(Base):
     outline_x2: Mapped[float | None]
     outline_y2: Mapped[float | None]
     """The extent of the region that derived axes come from, without a margin; NULL for drawn axes."""
+    point_x: Mapped[float | None]
+    point_y: Mapped[float | None]
+    """The place that was pointed at; NULL where axes were drawn, and for a key image."""
     derived: Mapped[bool] = mapped_column(default=False)
     stated_long_axis_mm: Mapped[float | None]
     stated_short_axis_mm: Mapped[float | None]
@@ -194,6 +200,10 @@ class MeasurementRow(Base):
     noisy_because: Mapped[str | None] = mapped_column(Text)
     excluded_because: Mapped[str | None] = mapped_column(Text)
     """Why the row is not truth; NULL for truth."""
+    same_as: Mapped[str | None] = mapped_column(String(36))
+    """The lesion_id of the row that shows this drawing; NULL for the row that shows it itself."""
+    replaced_by: Mapped[str | None] = mapped_column(Text)
+    """The later document that names this row's document as its predecessor."""
     lesion_identity: Mapped[str | None] = mapped_column(Text, index=True)
     """The same for one lesion in several documents, readers and time points."""
 
@@ -234,25 +244,27 @@ class LesionRow(Base):
     row_spacing_mm: Mapped[float | None]
     col_spacing_mm: Mapped[float | None]
     slice_interval_mm: Mapped[float | None]
-    long_x1: Mapped[float]
-    long_y1: Mapped[float]
-    long_x2: Mapped[float]
-    long_y2: Mapped[float]
+    long_x1: Mapped[float | None]
+    long_y1: Mapped[float | None]
+    long_x2: Mapped[float | None]
+    long_y2: Mapped[float | None]
     short_x1: Mapped[float | None]
     short_y1: Mapped[float | None]
     short_x2: Mapped[float | None]
     short_y2: Mapped[float | None]
-    long_axis_px: Mapped[float]
+    long_axis_px: Mapped[float | None]
     short_axis_px: Mapped[float | None]
     long_axis_mm: Mapped[float | None] = mapped_column(index=True)
     short_axis_mm: Mapped[float | None]
     stated_long_axis_mm: Mapped[float | None]
     stated_short_axis_mm: Mapped[float | None]
     stated_disagrees: Mapped[bool | None]
-    box_x1: Mapped[float]
-    box_y1: Mapped[float]
-    box_x2: Mapped[float]
-    box_y2: Mapped[float]
+    box_x1: Mapped[float | None]
+    box_y1: Mapped[float | None]
+    box_x2: Mapped[float | None]
+    box_y2: Mapped[float | None]
+    point_x: Mapped[float | None]
+    point_y: Mapped[float | None]
     finding_code: Mapped[str | None] = mapped_column(Text)
     finding: Mapped[str | None] = mapped_column(Text)
     site_code: Mapped[str | None] = mapped_column(Text)
@@ -261,6 +273,9 @@ class LesionRow(Base):
     tracking_uid: Mapped[str | None] = mapped_column(Text, index=True)
     reader: Mapped[str | None] = mapped_column(Text)
     measured_at: Mapped[datetime | None]
+    comment: Mapped[str | None] = mapped_column(Text)
+    by_algorithm: Mapped[str | None] = mapped_column(Text)
+    image_purpose: Mapped[str | None] = mapped_column(Text)
     source_kind: Mapped[str] = mapped_column(Text)
     source_writer: Mapped[str | None] = mapped_column(Text)
     source_sop_instance_uid: Mapped[str] = mapped_column(Text, index=True)

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from db.errors import ContentError, TrainingError
 from db.files import FileStore
 from db.geometry import DEEPLESION_MARGIN_PX, BoxPx
+from db.lesions import box_of
 from db.measurement import ImageReference
 from db.models import LabelGeneration, LesionRow
 from db.studies import current_instances
@@ -86,7 +87,7 @@ def _truth(row: LesionRow) -> Truth:
         study_instance_uid=row.study_instance_uid or "",
         series_instance_uid=row.series_instance_uid or "",
         image=ImageReference(row.sop_instance_uid, row.frame_number),
-        box=BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2),
+        box=box_of(row),
         long_axis_mm=row.long_axis_mm or 0.0,
         spacing_mm=row.row_spacing_mm or 0.0,
         category_id=row.category_id,

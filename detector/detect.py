@@ -34,7 +34,7 @@ from detector.prepare import prepare_scan
 from detector.segment import SegmentSettings, outline
 from detector.tracking import Earlier, tracking_uids
 from mining import child
-from mining.harvest import reader_for
+from mining.readers.by_class import reader_for
 from mining.volume import Volume, load_volume
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ from db import analyses, registry
 from db.engine import utc_now
 from db.files import FileStore
 from db.geometry import BoxPx
+from db.lesions import box_of
 from db.models import LesionRow, Study
 from db.outcomes import DetectionRow, Task
 from detector.froc import AT_FP_PER_SCAN, HIT_IOU, ScanResult, Scored, sensitivities, with_intervals
 from dicom_node import showcase_gather
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.showcase_facts import DemoFacts, FrocCurve
-from dicom_node.web.figures import drawn_lesion
 from mining.identity import agreement
 
 Truths = Mapping[str, Sequence[PhantomLesion]]
@@ -85,7 +85,7 @@ def agreement_with_kinds(session: Session, archive: Truths) -> tuple[tuple[str, 
 
 def kind_of(row: LesionRow, lesions: Sequence[PhantomLesion]) -> str | None:
     """The kind of the measured lesion: that of the best overlap on the image; None if that is below HIT_IOU."""
-    drawn = drawn_lesion(row).box
+    drawn = box_of(row)
     overlaps = [
         (lesion.boxes[row.sop_instance_uid].iou(drawn), lesion.kind)
         for lesion in lesions

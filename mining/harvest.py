@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -34,15 +34,14 @@ from db.harvested import (
 )
 from db.lesions import refresh
 from db.lost import Stored, gone, note
-from db.measurement import Measurement, Rejected
+from db.measurement import Measurement, Rejected, WeakLabel
 from db.studies import current_instances, mark_harvested, revisions
 from mining.elements import items_of, moment_of, text_of
-from mining.gsps import read_gsps
 from mining.known_images import KnownImages
-from mining.recist import noisy_because
-from mining.sr import read_sr
+from mining.readers.by_class import KINDS, SourceReader, reader_for, readers_of
+from mining.recist import NoiseLimits, noisy_because
+from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 from mining.stored_images import StoredImages
-from mining.unread import reject_cad, reject_key_objects, reject_other_reports, reject_regions, reject_segments
 from mining.verdicts import images_touched, rejudge
 
 log = logging.getLogger(__name__)
@@ -53,36 +52,6 @@ READER_VERSION = 1
 MAX_REJECTIONS = 1_000
 """Of one object; a report of a hundred thousand numbers is one fact, not as many."""
 
-Reader = Callable[[Dataset, KnownImages], Iterator[Measurement | Rejected]]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceReader:
-    """How objects of one kind are read; `kind` is one of `db.measurement.SOURCE_KINDS`."""
-
-    kind: str
-    read: Reader
-
-
-_SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
-_SEG, _RTSTRUCT = SourceReader("SEG", reject_segments), SourceReader("RTSTRUCT", reject_regions)
-_CAD, _OTHER = SourceReader("CAD SR", reject_cad), SourceReader("SR", reject_other_reports)
-
-_STORAGE = "1.2.840.10008.5.1.4.1.1."
-READERS = {
-    _STORAGE + "88.1": _SR, _STORAGE + "88.2": _SR, _STORAGE + "88.3": _SR, _STORAGE + "88.4": _SR,  # the trial classes
-    _STORAGE + "88.11": _SR, _STORAGE + "88.22": _SR, _STORAGE + "88.33": _SR, _STORAGE + "88.34": _SR,
-    _STORAGE + "88.35": _SR,
-    _STORAGE + "88.50": _CAD, _STORAGE + "88.65": _CAD, _STORAGE + "88.69": _CAD,
-    _STORAGE + "88.40": _OTHER, _STORAGE + "88.67": _OTHER, _STORAGE + "88.68": _OTHER, _STORAGE + "88.70": _OTHER,
-    _STORAGE + "88.71": _OTHER, _STORAGE + "88.73": _OTHER, _STORAGE + "88.74": _OTHER, _STORAGE + "88.75": _OTHER,
-    _STORAGE + "88.59": SourceReader("KO", reject_key_objects),
-    _STORAGE + "11.1": _GSPS, _STORAGE + "11.2": _GSPS, _STORAGE + "11.3": _GSPS, _STORAGE + "11.5": _GSPS,
-    _STORAGE + "66.4": _SEG, _STORAGE + "66.5": _SEG, _STORAGE + "66.7": _SEG,
-    _STORAGE + "481.3": _RTSTRUCT,
-}  # fmt: skip
-"""SOP class → reader (PS3.4 B.5). A new kind is one pure reader and one line here."""
-
 _CONTENT_MOMENTS = ("Content", "PresentationCreation", "StructureSet")
 
 MAX_FRAMES = 20
@@ -90,8 +59,6 @@ MAX_FRAMES = 20
 
 AWAIT_IMAGES = ("no_plane", "off_plane", "display_units")
 """Why drawings are rejected that the geometry of an image may mend when it arrives."""
-
-KINDS = frozenset(reader.kind for reader in READERS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +75,7 @@ class _Reading:
     """What one object said, and of each measurement why it is doubtful, if it is."""
 
     source: SourceFacts
-    measurements: list[tuple[Measurement, str | None]] = field(default_factory=list)
+    measurements: list[tuple[Measurement | WeakLabel, str | None]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 
@@ -140,57 +107,55 @@ class StudyReading:
     basis: _Basis
 
 
-def reader_for(sop_class_uid: str) -> SourceReader | None:
-    """The reader of a SOP class; an SR class that is newer than this table is read as any SR. None for no source."""
-    known = READERS.get(sop_class_uid)
-    return _SR if known is None and sop_class_uid.startswith(_STORAGE + "88.") else known
-
-
-def harvest_study(sessions: Sessions, study_instance_uid: str, files: FileStore) -> HarvestCounts:
+def harvest_study(
+    sessions: Sessions, study_instance_uid: str, files: FileStore, settings: HarvestSettings = DEFAULT_SETTINGS
+) -> HarvestCounts:
     """Read a study, write its rows anew and mark it as harvested in the revision that was read.
 
     What changes between reading and writing is read again.
     """
     while True:
         with reading(sessions) as session:
-            read = read_study(session, study_instance_uid, files)
+            read = read_study(session, study_instance_uid, files, settings)
         with sessions.begin() as session:
             if read.basis.still_holds(session):
                 return save_study(session, read, utc_now())
         log.info("reading again study=%s: it changed meanwhile", study_instance_uid)
 
 
-def read_study(session: Session, study_instance_uid: str, files: FileStore) -> StudyReading:
+def read_study(
+    session: Session, study_instance_uid: str, files: FileStore, settings: HarvestSettings = DEFAULT_SETTINGS
+) -> StudyReading:
     """Read every object of a study that could hold measurements; changes nothing. The session sees one moment.
 
     Objects of other studies that were measured on this study's images are read again too, for the images' geometry
     may have arrived only now. Of an object whose file is gone the rows stay.
     """
-    images = StoredImages(session)
+    images, by_class = StoredImages(session, files), readers_of(settings)
     stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
     lost: list[Stored] = [*gone(files, stored.values())]
     lost_uids = {each.sop_instance_uid for each in lost}
     readers = {
         uid: reader
         for uid, i in stored.items()
-        if uid not in lost_uids and (reader := reader_for(i.sop_class_uid)) is not None
+        if uid not in lost_uids and (reader := reader_for(i.sop_class_uid, by_class)) is not None
     }
     own = own_results(session, readers)
     readings = [
         _own_result(uid, study_instance_uid, reader)
         if uid in own
-        else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images)
+        else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings)
         for uid, reader in readers.items()
     ]
     foreign = []
     for uid, study in foreign_sources(session, study_instance_uid, AWAIT_IMAGES):
         instance = current_instance(session, uid)
-        if instance is None or (reader := reader_for(instance.sop_class_uid)) is None:
+        if instance is None or (reader := reader_for(instance.sop_class_uid, by_class)) is None:
             continue
         if missing := gone(files, [instance]):
             lost += missing
         else:
-            foreign.append(_read(uid, study, reader, files.path(instance.file_name), images))
+            foreign.append(_read(uid, study, reader, files.path(instance.file_name), images, settings))
     studies = {study_instance_uid, *(other.source.study_instance_uid for other in foreign)}
     return StudyReading(
         study_instance_uid,
@@ -231,18 +196,27 @@ def _own_result(uid: str, study_instance_uid: str, reader: SourceReader) -> _Rea
     return _Reading(source, rejected=[Rejected(uid, "", "own_result", "it is a result of this node")])
 
 
-def _read(uid: str, study_instance_uid: str, reader: SourceReader, path: Path, images: KnownImages) -> _Reading:
+def _read(
+    uid: str,
+    study_instance_uid: str,
+    reader: SourceReader,
+    path: Path,
+    images: KnownImages,
+    settings: HarvestSettings,
+) -> _Reading:
     """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
     found = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
     with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
-                ds = dcmread(stream, stop_before_pixels=True)
+                ds = dcmread(stream, stop_before_pixels=not reader.pixels)
                 found.source = _facts(found.source, ds)
                 for one in reader.read(ds, images):
                     if isinstance(one, Measurement):
-                        found.measurements.append((one, _doubt(one, images)))
+                        found.measurements.append((one, _doubt(one, images, settings.noise)))
+                    elif isinstance(one, WeakLabel):
+                        found.measurements.append((one, None))
                     else:
                         found.rejected.append(one)
         except SQLAlchemyError:
@@ -285,11 +259,11 @@ def _failure(uid: str, error: Exception) -> Rejected:
     return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
 
 
-def _doubt(measurement: Measurement, images: KnownImages) -> str | None:
+def _doubt(measurement: Measurement, images: KnownImages, limits: NoiseLimits) -> str | None:
     known = images.find(measurement.image)
     spacing = None if known is None else known.spacing
     size = None if known is None else (known.rows, known.columns)
-    return noisy_because(measurement.long_axis, measurement.short_axis, spacing, size)
+    return noisy_because(measurement.long_axis, measurement.short_axis, spacing, size, limits)
 
 
 def _bounded(reading: _Reading) -> list[Rejected]:

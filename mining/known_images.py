@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from pydicom.dataset import Dataset
 
 from db.geometry import PixelSpacing, Plane
 from db.measurement import ImageReference
@@ -31,6 +34,14 @@ class KnownImages(Protocol):
         """All frames with a plane that lie in one frame of reference; empty if there are none."""
         ...
 
+    def in_series(self, series_instance_uid: str) -> Mapping[int, ImageReference]:
+        """Instance Number → first frame, of a series' images; numbers that two images share are left out."""
+        ...
+
+    def document(self, sop_instance_uid: str) -> Dataset | None:
+        """Another stored object that a document refers to (a SEG), with its pixels; None if it is not here."""
+        ...
+
 
 class NoImages:
     """Nothing has arrived."""
@@ -40,6 +51,12 @@ class NoImages:
 
     def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
         return PlaneStack()
+
+    def in_series(self, series_instance_uid: str) -> Mapping[int, ImageReference]:
+        return {}
+
+    def document(self, sop_instance_uid: str) -> Dataset | None:
+        return None
 
 
 NO_IMAGES = NoImages()

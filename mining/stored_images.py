@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Mapping
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.errors import GeometryError
+from db.files import FileStore
 from db.geometry import PixelSpacing, Plane
+from db.harvested import current_instance
 from db.indexing import planes_of
 from db.measurement import ImageReference
 from db.models import Image, Series
+from mining.elements import UNREADABLE
 from mining.known_images import KnownImage
 from mining.plane_stack import PlaneStack
 
+DRAWN_ON = ("SEG", "RTDOSE", "PR", "SR", "KO")
+"""Modalities of objects that have pixels or planes and are no images that a reader draws on."""
+
 
 class StoredImages:
-    """Answers from the tables, each once; for one transaction. Remembers what was asked."""
+    """Answers from the tables and the files, each once; for one transaction. Remembers what was asked."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, files: FileStore) -> None:
         self._session = session
+        self._files = files
         self._found: dict[ImageReference, KnownImage | None] = {}
         self._stacks: dict[str, PlaneStack] = {}
         self._planes: dict[str, list[Plane]] = {}
+        self._series: dict[str, Mapping[int, ImageReference]] = {}
+        self._documents: dict[str, Dataset | None] = {}
 
     def find(self, image: ImageReference) -> KnownImage | None:
         if image not in self._found:
@@ -34,6 +48,7 @@ class StoredImages:
                 select(Image)
                 .join(Series, Series.series_instance_uid == Image.series_instance_uid)
                 .where(Series.frame_of_reference_uid == frame_of_reference_uid, Series.frame_of_reference_uid != "")
+                .where(Series.modality.not_in(DRAWN_ON))
                 .order_by(Image.series_instance_uid, Image.instance_number, Image.sop_instance_uid)
             )
             self._stacks[frame_of_reference_uid] = PlaneStack(
@@ -45,6 +60,31 @@ class StoredImages:
                 ]
             )
         return self._stacks[frame_of_reference_uid]
+
+    def in_series(self, series_instance_uid: str) -> Mapping[int, ImageReference]:
+        if series_instance_uid not in self._series:
+            numbered = self._session.execute(
+                select(func.min(Image.sop_instance_uid), Image.instance_number)
+                .where(Image.series_instance_uid == series_instance_uid, Image.instance_number.is_not(None))
+                .group_by(Image.instance_number)
+                .having(func.count() == 1)
+            )
+            self._series[series_instance_uid] = {
+                number: ImageReference(uid) for uid, number in numbered if number is not None
+            }
+        return self._series[series_instance_uid]
+
+    def document(self, sop_instance_uid: str) -> Dataset | None:
+        if sop_instance_uid not in self._documents:
+            instance = current_instance(self._session, sop_instance_uid)
+            self._documents[sop_instance_uid] = None if instance is None else self._read(instance.file_name)
+        return self._documents[sop_instance_uid]
+
+    def _read(self, file_name: str) -> Dataset | None:
+        try:
+            return dcmread(self._files.path(file_name))
+        except (InvalidDicomError, *UNREADABLE):  # OSError too: a lost file is listed where its own study is read
+            return None
 
     @property
     def asked(self) -> tuple[frozenset[str], frozenset[str]]:

@@ -38,7 +38,11 @@ def rejudge(session: Session, image_uids: Collection[str]) -> list[str]:
     """Write the verdicts of all rows on these images; returns their lesion ids."""
     rows = {row.lesion_id: row for row in measurements_on(session, image_uids)}
     documents = patient_documents(session, {row.source_sop_instance_uid for row in rows.values()})
-    harvested = [_harvested(row, documents.get(row.source_sop_instance_uid)) for row in rows.values()]
+    harvested = [
+        _harvested(row, axis, documents.get(row.source_sop_instance_uid))
+        for row in rows.values()
+        if (axis := long_axis_of(row)) is not None
+    ]
     predecessors = {uid: document.predecessors for uid, document in documents.items() if document.predecessors}
     verdicts = judge(harvested, _detections(session, image_uids), predecessors)
     save_verdicts(
@@ -53,12 +57,12 @@ def rejudge(session: Session, image_uids: Collection[str]) -> list[str]:
     return list(rows)
 
 
-def _harvested(row: MeasurementRow, document: SourceObject | None) -> Harvested:
+def _harvested(row: MeasurementRow, long_axis: Axis, document: SourceObject | None) -> Harvested:
     return Harvested(
         lesion_id=row.lesion_id,
         source_sop_instance_uid=row.source_sop_instance_uid,
         image=ImageReference(row.sop_instance_uid, row.frame_number),
-        long_axis=long_axis_of(row),
+        long_axis=long_axis,
         short_axis=short_axis_of(row),
         outline=outline_of(row),
         tracking_uid=row.tracking_uid,

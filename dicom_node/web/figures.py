@@ -12,7 +12,10 @@ from math import ceil, floor
 import numpy as np
 import numpy.typing as npt
 
+from db.errors import RequestError
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
+from db.harvested import long_axis_of, short_axis_of
+from db.lesions import box_of
 from db.measurement import ImageReference
 from db.models import LesionRow
 from db.outcomes import DetectionRow
@@ -72,15 +75,12 @@ class Figure:
 
 
 def drawn_lesion(row: LesionRow) -> Drawn:
-    short = _axis(row.short_x1, row.short_y1, row.short_x2, row.short_y2)
-    return Drawn(
-        row.lesion_id,
-        "lesion",
-        ImageReference(row.sop_instance_uid, row.frame_number),
-        BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2),
-        Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
-        short,
-    )
+    """RequestError for what was only pointed at."""
+    long_axis = long_axis_of(row)
+    if long_axis is None:
+        raise RequestError("this was only pointed at, so there is nothing to draw", lesion_id=row.lesion_id)
+    image = ImageReference(row.sop_instance_uid, row.frame_number)
+    return Drawn(row.lesion_id, "lesion", image, box_of(row), long_axis, short_axis_of(row))
 
 
 def drawn_detection(row: DetectionRow) -> Drawn:
@@ -92,12 +92,6 @@ def drawn_detection(row: DetectionRow) -> Drawn:
         Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
         Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
     )
-
-
-def _axis(x1: float | None, y1: float | None, x2: float | None, y2: float | None) -> Axis | None:
-    if x1 is None or y1 is None or x2 is None or y2 is None:
-        return None
-    return Axis(PointPx(x1, y1), PointPx(x2, y2))
 
 
 def crop_around(box: BoxPx, rows: int, columns: int, spacing: PixelSpacing) -> Crop:

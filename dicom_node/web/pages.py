@@ -222,7 +222,9 @@ class Pages:
         return self.page(request, "error.html", status, message=sentence)
 
     def _lesion_figures(self, session: Session, rows: Any) -> dict[str, Figure]:
-        return figures(session, [drawn_lesion(row) for row in rows if row.image_present], THUMBNAIL_PX)
+        return figures(
+            session, [drawn_lesion(row) for row in rows if row.image_present and row.long_axis_px], THUMBNAIL_PX
+        )
 
     def _sample_figures(self, session: Session, categories: list[queries.CategoryLine]) -> dict[str, Figure]:
         wanted = [lesion_id for category in categories for lesion_id in category.samples]

@@ -14,6 +14,7 @@ from db.lesions import rebuild, truth
 from db.models import Instance, LesionRow, Rejection, Study
 from mining.harvest import HarvestCounts, read_study, save_study
 from mining.headers import read_header
+from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 SITE_KEY = b"key of the test site"
@@ -73,8 +74,8 @@ class Node:
         self.session.flush()
         index(self.session, study, [IndexedInstance(uid, series_uid, read_header(ds))], SITE_KEY)
 
-    def harvest(self, study: str = STUDY) -> HarvestCounts:
-        counts = save_study(self.session, read_study(self.session, study, self.files), NOW)
+    def harvest(self, study: str = STUDY, settings: HarvestSettings = DEFAULT_SETTINGS) -> HarvestCounts:
+        counts = save_study(self.session, read_study(self.session, study, self.files, settings), NOW)
         assert flat_rows(self.session) == rebuild(self.session), "a refresh left a row behind"
         return counts
 

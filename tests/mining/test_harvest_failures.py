@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from db.measurement import Measurement
 from db.models import MeasurementRow, Refusal, Rejection
-from mining.harvest import READERS, SourceReader, reader_for
+from mining.readers.by_class import READERS, SourceReader, reader_for
 
 
 def test_a_reader_that_fails_costs_one_object_and_leaves_no_patient_in_the_record(

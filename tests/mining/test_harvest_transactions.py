@@ -14,10 +14,11 @@ from db.engine import Sessions
 from db.geometry import PointPx
 from db.measurement import Measurement, Rejected
 from db.models import LesionRow, Rejection, Study
-from mining.harvest import READERS, SourceReader, harvest_study
+from mining.harvest import harvest_study
 from mining.headers import read_header
 from mining.known_images import KnownImages
-from mining.sr import read_sr
+from mining.readers.by_class import READERS, SourceReader
+from mining.readers.sr import read_sr
 
 
 def receive(sessions: Sessions, folder: Path, *objects: Dataset) -> None:

@@ -18,7 +18,7 @@ from pydicom.errors import InvalidDicomError
 from sqlalchemy import select
 
 from db.models import MeasurementRow, Rejection
-from mining.harvest import reader_for
+from mining.readers.by_class import reader_for
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

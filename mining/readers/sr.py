@@ -19,11 +19,11 @@ from mining.content_tree import ContentItem, ContentTree, read_tree
 from mining.drawings import Unusable
 from mining.elements import text_of
 from mining.known_images import NO_IMAGES, KnownImages
+from mining.readers.sr_context import Surroundings
+from mining.readers.sr_graphics import Graphic, only_image, read_graphic
+from mining.readers.sr_lesions import Lesion, lesions_of
+from mining.readers.sr_numbers import Leftover, give_numbers, leftovers, stated_lengths
 from mining.recist import ordered
-from mining.sr_context import Surroundings
-from mining.sr_graphics import Graphic, only_image, read_graphic
-from mining.sr_lesions import Lesion, lesions_of
-from mining.sr_numbers import Leftover, give_numbers, leftovers, stated_lengths
 
 MAX_DRAWINGS = 5_000
 """In one document; a large report has a few hundred."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from db.codes import Code
 from mining.content_tree import ContentItem
 from mining.elements import code_of, items_of, moment, moment_of, number_of, text_of
-from mining.sr_concepts import MEASUREMENT_GROUP, MILLIMETRES, field_of, role_of
+from mining.readers.sr_concepts import MEASUREMENT_GROUP, MILLIMETRES, field_of, role_of
 
 
 class Surroundings:

@@ -9,10 +9,10 @@ from itertools import chain
 from db.geometry import Axis
 from db.measurement import ImageReference
 from mining.drawings import NEIGHBOURS, Unusable, is_outline_of, recist_pairs
+from mining.readers.sr_context import Surroundings
+from mining.readers.sr_graphics import Graphic
+from mining.readers.sr_numbers import Leftover
 from mining.recist import axes_cross, length
-from mining.sr_context import Surroundings
-from mining.sr_graphics import Graphic
-from mining.sr_numbers import Leftover
 
 Lesion = tuple[Graphic, ...]
 """One drawing, or the two lines of one lesion in document order."""

@@ -13,8 +13,8 @@ from mining.drawings import Shape, Unusable, shape_of
 from mining.elements import items_of, numbers_of, text_of
 from mining.known_images import KnownImages
 from mining.plane_stack import SAME_MM, PlaneStack
-from mining.sr_concepts import ANGLES
-from mining.sr_context import role_of_number, unit_of_number
+from mining.readers.sr_concepts import ANGLES
+from mining.readers.sr_context import role_of_number, unit_of_number
 
 SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.66.5"}
 """SEG, label map SEG and Surface Segmentation Storage: an IMAGE item of these is no image to draw on."""

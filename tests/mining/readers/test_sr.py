@@ -45,9 +45,9 @@ from db.geometry import Axis, PixelSpacing, Plane, PointMm, PointPx
 from db.measurement import ImageReference, Measurement, Rejected
 from mining.known_images import KnownImage, NoImages
 from mining.plane_stack import PlaneStack
-from mining.sr import read_sr
+from mining.readers.sr import read_sr
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 IMAGE = "1.2.3.4"
 LONG, SHORT = ((20.0, 10.0), (32.0, 26.0)), ((32.0, 16.0), (20.0, 19.5))
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from mining.content_tree import ContentItem, ContentTree
 from mining.drawings import Unusable
 from mining.elements import items_of, text_of
-from mining.sr_concepts import MILLIMETRES
-from mining.sr_context import Surroundings, role_of_number, stated_mm, unit_of_number
-from mining.sr_graphics import SEGMENTATIONS, Graphic
+from mining.readers.sr_concepts import MILLIMETRES
+from mining.readers.sr_context import Surroundings, role_of_number, stated_mm, unit_of_number
+from mining.readers.sr_graphics import SEGMENTATIONS, Graphic
 
 Leftover = tuple[ContentItem, Unusable]
 

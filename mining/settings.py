@@ -1,0 +1,52 @@
+"""What a site says about its harvest, as values: limits of doubt, its private tags, its lists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mining.recist import DEFAULT_NOISE_LIMITS, NoiseLimits
+
+MEANINGS = (
+    "item", "lesion_id", "image", "frame", "series", "instance_number", "study", "points", "long_axis", "short_axis",
+    "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4", "stated_long_axis_mm", "stated_short_axis_mm", "finding", "site",
+    "tracking_id", "tracking_uid", "reader", "measured_at", "comment", "patient_id",
+)  # fmt: skip
+"""What a private tag or a column of a CSV file can mean (docs/harvest.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateTable:
+    """How the private elements of one kind of object are read: `tags` maps a tag or a path of tags to a meaning."""
+
+    sop_class_uid: str
+    tags: Mapping[str, str]
+    origin: str = "scoord"
+    """Where (0, 0) is: `scoord` the corner of the first pixel, `zero` its centre, `one`: its centre is (1, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookmarkColumns:
+    """How a CSV file of bookmarks is read: `columns` maps its column names to meanings."""
+
+    columns: Mapping[str, str]
+    origin: str = "scoord"
+    delimiter: str = ","
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestSettings:
+    """Section `[harvest]` of node.toml."""
+
+    noise: NoiseLimits = DEFAULT_NOISE_LIMITS
+    private: tuple[PrivateTable, ...] = ()
+    bookmarks: BookmarkColumns | None = None
+    let_in: frozenset[str] = frozenset()
+    """Purposes of images (`mining.image_purpose`) that a site lets into training all the same."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of series and study descriptions, scanners' names and patient ids that never count as truth."""
+    algorithms: tuple[str, ...] = ()
+    """Names of writers, devices and algorithms that are no person, beside those that `mining.algorithms` knows."""
+
+
+DEFAULT_SETTINGS = HarvestSettings()
