@@ -6,7 +6,6 @@ are one lesion's diameters, and the value stands in a text beside them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,26 +18,13 @@ from mining.drawings import Shape, Unusable, is_outline_of, recist_pairs, shape_
 from mining.elements import items_of, moment_of, number_of, numbers_of, text_of
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages
 from mining.recist import ordered
+from mining.stated_text import stated_in_text
 
 MAX_GRAPHICS = 5_000
 """In one presentation state."""
 
 DUPLICATES = 50
 """So many drawings before it are looked through for the same one."""
-
-_NUMBER = r"(?<!\d)(?<!\d[.,])(?<!\s[.,])(?<!^[.,])(\d{1,4}(?:[.,]\d{1,6})?)"
-"""From its first digit: a part of `12345.6`, `1.234,5` or `.5` is another number."""
-_UNIT = r"(mm|cm)(?![a-z²³2-3^])"
-_TWO = re.compile(rf"{_NUMBER}\s*(mm|cm)?\s*[x×*]\s*{_NUMBER}\s*{_UNIT}", re.IGNORECASE)
-_ONE = re.compile(rf"{_NUMBER}\s*{_UNIT}", re.IGNORECASE)
-_NOT_OF_THE_LESION = re.compile(
-    r"\b(?:(?:slice|section)\s+(?:thickness|interval|spacing|gap|location|position)|schichtdicke"
-    r"|(?:table|couch)\s+(?:position|height)|d?fov|field\s+of\s+view)\b[\s:=]*"
-    r"[-+]?\d[\d.,]*(?:\s*(?:mm|cm)?\s*[x×*]\s*\d[\d.,]*)?",
-    re.IGNORECASE,
-)
-"""A number that the text ascribes to the image; its unit may stay, for without a number it states nothing."""
-_MM = {"mm": 1.0, "cm": 10.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +38,6 @@ class _Text:
     text: str
     anchor: PointPx | None
     stated: tuple[float, ...]
-
-
-def stated_in_text(text: str) -> tuple[float, ...]:
-    """The one or two lengths that a text states, in mm: `23.1 x 14.0 mm`, `2,3 cm`. Empty if it states none.
-
-    An area is no length, and neither is the thickness of the slice; the decimal sign is a point or a comma.
-    """
-    text = _NOT_OF_THE_LESION.sub("", text)
-    two = _TWO.search(text)
-    if two is not None:
-        unit = two[4].lower()
-        return _mm(two[1], (two[2] or unit).lower()), _mm(two[3], unit)
-    return tuple(_mm(number, unit.lower()) for number, unit in _ONE.findall(text)[:2])
-
-
-def _mm(number: str, unit: str) -> float:
-    return float(number.replace(",", ".")) * _MM[unit]
 
 
 def read_gsps(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:

@@ -6,7 +6,8 @@ from builders import COLUMNS, ROWS, Dataset, annotation, graphic, gsps, text_obj
 from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement, Rejected
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages, NoImages
-from mining.readers.gsps import read_gsps, stated_in_text
+from mining.readers.gsps import read_gsps
+from mining.stated_text import stated_in_text
 
 IMAGE = "1.2.3.4"
 LONG, SHORT = ((20.0, 10.0), (32.0, 26.0)), ((32.0, 16.0), (20.0, 19.5))
