@@ -5,7 +5,7 @@ Every function works inside the caller's transaction; a document saved twice lea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -30,6 +30,9 @@ from db.outcomes import Result
 
 BATCH = 500
 """Values in one IN list, rows in one INSERT."""
+
+VERDICT = ("excluded_because", "lesion_identity", "same_as", "replaced_by")
+"""The columns that are decided again whenever documents come or go."""
 
 KEY_IMAGE = "a key image: no place on it"
 NO_EXTENT = "a place without an extent"
@@ -67,10 +70,12 @@ def save_source(
     measurements: Sequence[tuple[Measurement | WeakLabel, str | None]],
     rejected: Sequence[Rejected],
     now: datetime,
+    lesion_ids: Sequence[str] | None = None,
 ) -> list[str]:
     """Write one document with its rows in place of what was known of it; returns the lesion ids.
 
     measurements: each with the reason why it is doubtful, or None. Their source is taken to be this document.
+    lesion_ids: one for each measurement; without them each has the id of its place.
     """
     remove_sources(session, [source.sop_instance_uid])
     session.execute(
@@ -87,6 +92,10 @@ def save_source(
         )
     )
     rows = [_row(source, measurement, noisy) for measurement, noisy in measurements]
+    for row, lesion_id in zip(rows, lesion_ids or (), strict=lesion_ids is not None):
+        if row["lesion_identity"] == row["lesion_id"]:
+            row["lesion_identity"] = lesion_id
+        row["lesion_id"] = lesion_id
     for batch in batches(rows):
         session.execute(insert(MeasurementRow), batch)
     for some in batches(rejected):
@@ -101,14 +110,10 @@ def remove_sources(session: Session, source_sop_instance_uids: Collection[str]) 
             session.execute(delete(model).where(model.source_sop_instance_uid.in_(batch)))
 
 
-def save_verdicts(session: Session, verdicts: Iterable[tuple[str, str | None, str]]) -> None:
-    """Write (lesion_id, why it is excluded or None, lesion_identity)."""
-    for lesion_id, excluded_because, identity in verdicts:
-        session.execute(
-            update(MeasurementRow)
-            .where(MeasurementRow.lesion_id == lesion_id)
-            .values(excluded_because=excluded_because, lesion_identity=identity)
-        )
+def save_verdicts(session: Session, verdicts: Mapping[str, Mapping[str, str | None]]) -> None:
+    """Write what was decided: lesion_id → column → value, of VERDICT."""
+    for lesion_id, values in verdicts.items():
+        session.execute(update(MeasurementRow).where(MeasurementRow.lesion_id == lesion_id).values(**values))
 
 
 def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str | None) -> dict[str, Any]:
@@ -217,6 +222,10 @@ def outline_of(row: MeasurementRow) -> BoxPx | None:
     return None if None in edges else BoxPx(*edges)  # type: ignore[arg-type]
 
 
+def point_of(row: MeasurementRow) -> PointPx | None:
+    return None if row.point_x is None or row.point_y is None else PointPx(row.point_x, row.point_y)
+
+
 def own_results(session: Session, sop_instance_uids: Collection[str]) -> set[str]:
     """Those of the UIDs that stand in the ledger of our results."""
     found: set[str] = set()
@@ -302,17 +311,23 @@ def images_measured(session: Session, source_sop_instance_uids: Collection[str])
     return found
 
 
-def measurements_on(session: Session, sop_instance_uids: Collection[str]) -> list[MeasurementRow]:
-    """All measurements on these images, of any document; not what was only pointed at."""
+def rows_on(session: Session, sop_instance_uids: Collection[str]) -> list[MeasurementRow]:
+    """All rows on these images, of any document; what was only pointed at, too."""
     return [
         row
         for batch in batches(sorted(sop_instance_uids))
         for row in session.scalars(
             select(MeasurementRow)
-            .where(MeasurementRow.sop_instance_uid.in_(batch), MeasurementRow.long_x1.is_not(None))
+            .where(MeasurementRow.sop_instance_uid.in_(batch))
             .execution_options(populate_existing=True)
         )
     ]
+
+
+def rows_of_source(session: Session, source_sop_instance_uid: str) -> Sequence[MeasurementRow]:
+    """The rows of one document, in the order of their ids."""
+    query = select(MeasurementRow).where(MeasurementRow.source_sop_instance_uid == source_sop_instance_uid)
+    return session.scalars(query.order_by(MeasurementRow.lesion_id).execution_options(populate_existing=True)).all()
 
 
 def patient_documents(session: Session, source_sop_instance_uids: Collection[str]) -> dict[str, SourceObject]:

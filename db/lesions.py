@@ -1,5 +1,7 @@
 """The flat lesion rows: everything that is known of a measurement, on one line. Shell.
 
+One drawing in several documents is one line, and a document that a later one replaces has none.
+
 `rebuild` computes them from the normalised tables, `refresh` writes what it computes; there is no second rule.
 Every function works inside the caller's transaction.
 """
@@ -131,6 +133,7 @@ def _query(generation: int | None) -> Select[*tuple[Any, ...]]:
             member, (member.lesion_id == MeasurementRow.lesion_id) & (member.label_generation == (generation or 0))
         )
         .outerjoin(Category, Category.category_id == member.category_id)
+        .where(MeasurementRow.same_as.is_(None), MeasurementRow.replaced_by.is_(None))
         .execution_options(populate_existing=True)
     )  # fmt: skip
 

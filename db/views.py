@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Float, MetaData, Select, Subquery, case, cast, func, literal, select, text
+from sqlalchemy import Connection, Float, MetaData, Select, Subquery, case, cast, func, literal, select, text, union_all
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.ddl import CreateView
 
@@ -18,8 +18,10 @@ from db.models import (
     Instance,
     LabelGeneration,
     LesionRow,
+    MeasurementRow,
     Patient,
     Rejection,
+    SourceObject,
     Study,
 )
 from db.outcomes import Analysis, Assessment, Delivery, DetectionRow, Model, Result
@@ -135,8 +137,61 @@ def _detections() -> Query:
 
 
 def _rejections() -> Query:
-    r = Rejection
-    return select(r.source_sop_instance_uid, r.source_item, r.reason_code, r.reason, r.at)
+    """What a reader rejected, and what a later document replaced."""
+    r, m, by = Rejection, MeasurementRow, literal("the later document ")
+    replaced = (
+        select(
+            m.source_sop_instance_uid,
+            m.source_item,
+            literal("superseded"),
+            by + m.replaced_by + literal(" replaces it"),
+            SourceObject.harvested_at,
+        )
+        .join(SourceObject, SourceObject.source_sop_instance_uid == m.source_sop_instance_uid)
+        .where(m.replaced_by.is_not(None))
+    )
+    every = union_all(select(r.source_sop_instance_uid, r.source_item, r.reason_code, r.reason, r.at), replaced)
+    return select(*every.subquery().columns)
+
+
+def _lesion_sources() -> Query:
+    """Every document that shows a lesion of `lesions`: more than one where a drawing was saved again."""
+    m = MeasurementRow
+    return (
+        select(
+            func.coalesce(m.same_as, m.lesion_id).label("lesion_id"),
+            m.source_sop_instance_uid,
+            m.source_item,
+            m.source_kind,
+            SourceObject.writer.label("source_writer"),
+            SourceObject.content_at,
+        )
+        .join(SourceObject, SourceObject.source_sop_instance_uid == m.source_sop_instance_uid)
+        .where(m.replaced_by.is_(None))
+    )
+
+
+def _reader_spread() -> Query:
+    """How exactly people measure: lesions that were measured more than once on one image."""
+    lesion = LesionRow
+    shortest, longest = func.min(lesion.long_axis_mm), func.max(lesion.long_axis_mm)
+    mean = func.avg(lesion.long_axis_mm)
+    return (
+        select(
+            lesion.lesion_identity,
+            lesion.sop_instance_uid,
+            lesion.frame_number,
+            func.count().label("measurements"),
+            func.count(lesion.reader.distinct()).label("readers"),
+            shortest.label("shortest_mm"),
+            longest.label("longest_mm"),
+            mean.label("mean_mm"),
+            ((longest - shortest) / func.nullif(mean, 0)).label("spread"),
+        )
+        .where(lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
+        .group_by(lesion.lesion_identity, lesion.sop_instance_uid, lesion.frame_number)
+        .having(func.count() > 1)
+    )
 
 
 def _deliveries() -> Query:
@@ -189,19 +244,35 @@ def _categories() -> Query:
 
 
 def _lesion_growth() -> Query:
-    """Per lesion and date: the long axis as a share of the first and of the smallest so far (RECIST 1.1, 4.3)."""
+    """Per lesion and date: the long axis as a share of the first and of the smallest so far (RECIST 1.1, 4.3).
+
+    Where several people measured on one date, their mean, for the next date is compared with the lesion and not with
+    one of them.
+    """
     lesion = LesionRow
-    history = {"partition_by": lesion.lesion_identity, "order_by": (lesion.study_date, lesion.lesion_id)}
-    baseline = func.first_value(lesion.long_axis_mm).over(**history)  # type: ignore[arg-type]
-    nadir = func.min(lesion.long_axis_mm).over(**history)  # type: ignore[arg-type]
+    dated = (
+        select(
+            lesion.lesion_identity,
+            func.min(lesion.patient_id).label("patient_id"),
+            lesion.study_date,
+            func.avg(lesion.long_axis_mm).label("long_axis_mm"),
+        )
+        .where(lesion.lesion_identity.is_not(None), lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
+        .group_by(lesion.lesion_identity, lesion.study_date)
+        .subquery()
+        .c
+    )
+    history = {"partition_by": dated.lesion_identity, "order_by": dated.study_date}
+    baseline = func.first_value(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
+    nadir = func.min(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
     return select(
-        lesion.lesion_identity,
-        lesion.patient_id,
-        lesion.study_date,
-        lesion.long_axis_mm,
-        (lesion.long_axis_mm / func.nullif(baseline, 0) - literal(1.0)).label("change_from_baseline"),
-        cast(lesion.long_axis_mm / func.nullif(nadir, 0) - literal(1.0), Float).label("change_from_nadir"),
-    ).where(lesion.lesion_identity.is_not(None), lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
+        dated.lesion_identity,
+        dated.patient_id,
+        dated.study_date,
+        dated.long_axis_mm,
+        (dated.long_axis_mm / func.nullif(baseline, 0) - literal(1.0)).label("change_from_baseline"),
+        cast(dated.long_axis_mm / func.nullif(nadir, 0) - literal(1.0), Float).label("change_from_nadir"),
+    )
 
 
 def _analyses() -> Query:
@@ -225,6 +296,8 @@ def _analyses() -> Query:
 
 VIEWS = {
     "lesions": _lesions,
+    "lesion_sources": _lesion_sources,
+    "reader_spread": _reader_spread,
     "rejections": _rejections,
     "studies": _studies,
     "detections": _detections,

@@ -1,4 +1,8 @@
-"""Which harvested rows are truth: no copies, nothing superseded, nothing that a machine drew. Pure."""
+"""Which harvested rows are truth: no copies, nothing superseded, nothing that a machine drew. Pure.
+
+A document that another one names as its predecessor shows no row at all, and one drawing in several documents is one
+row with several sources; what is no truth for another reason stays visible with the reason.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from datetime import UTC, datetime
 
 from db.geometry import Axis, BoxPx
 from db.measurement import ImageReference
+from mining.same_lesion import one_lesion
 
 SAME_POINT_PX = 0.05
 """Coordinates this close are one point: a viewer that saves a result again rounds it to 32-bit floats."""
@@ -33,6 +38,8 @@ class Harvested:
     tracking_uid: str = ""
     reader: str = ""
     by_algorithm: str = ""
+    unfit_because: str | None = None
+    """Why the image is none to learn from (`mining.fitness`)."""
     content_at: datetime | None = None
     """Of its document."""
 
@@ -40,6 +47,13 @@ class Harvested:
     def age(self) -> tuple[datetime, str, str]:
         """Sorts the oldest document first; one without a time counts as the oldest."""
         return (self.content_at or _NEVER, self.source_sop_instance_uid, self.lesion_id)
+
+    @property
+    def box(self) -> BoxPx:
+        """As `Measurement.box`."""
+        if self.outline is not None:
+            return BoxPx.around(self.outline.corners)
+        return BoxPx.around(self.long_axis.points + (self.short_axis.points if self.short_axis else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +68,15 @@ class OwnDetection:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a row is not truth (None: it is), and what it shares with the other rows of one lesion."""
+    """Why a row is not truth (None: it is), and what it shares with the other rows of one lesion.
+
+    same_as: the lesion_id of the row that shows this drawing. replaced_by: the later document. Either hides the row.
+    """
 
     excluded_because: str | None
     lesion_identity: str
+    same_as: str | None = None
+    replaced_by: str | None = None
 
 
 def judge(
@@ -71,38 +90,54 @@ def judge(
     detections: dict[ImageReference, list[OwnDetection]] = defaultdict(list)
     for detection in own:
         detections[detection.image].append(detection)
-    superseded = superseded_documents(predecessors)
+    replaced = superseded_documents(predecessors)
     excluded: dict[str, str] = {}
     for row in rows:
-        if row.by_algorithm:
+        if row.source_sop_instance_uid in replaced:
+            excluded[row.lesion_id] = SUPERSEDED
+        elif row.by_algorithm:
             excluded[row.lesion_id] = BY_ALGORITHM
         elif any(is_copy_of_own(row, detection) for detection in detections[row.image]):
             excluded[row.lesion_id] = OWN_COPY
-        elif row.source_sop_instance_uid in superseded:
-            excluded[row.lesion_id] = SUPERSEDED
     standing = sorted((row for row in rows if row.lesion_id not in excluded), key=lambda row: row.age)
     excluded.update(_measured_again(standing))
     originals = _originals([row for row in standing if row.lesion_id not in excluded])
     excluded.update({copy: f"copy of {original}" for copy, original in originals.items()})
+    standing = [row for row in standing if row.lesion_id not in excluded]
+    identities = _identities(standing)
+    excluded.update({row.lesion_id: row.unfit_because for row in standing if row.unfit_because is not None})
     return {
         row.lesion_id: Verdict(
-            excluded.get(row.lesion_id), row.tracking_uid or originals.get(row.lesion_id, row.lesion_id)
+            excluded.get(row.lesion_id),
+            identities.get(originals.get(row.lesion_id, row.lesion_id), row.tracking_uid or row.lesion_id),
+            originals.get(row.lesion_id),
+            replaced.get(row.source_sop_instance_uid),
         )
         for row in rows
     }
 
 
-def superseded_documents(predecessors: Mapping[str, Sequence[str]]) -> set[str]:
-    """The documents that another one names as its predecessor (PS3.3 C.17.2.5).
+def superseded_documents(predecessors: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """document → the one that names it as its predecessor (PS3.3 C.17.2.5), the last by UID if there are several.
 
     One that names itself supersedes nothing, and neither do two that name each other.
     """
     return {
-        old
-        for new, named in predecessors.items()
+        old: new
+        for new, named in sorted(predecessors.items())
         for old in named
         if old != new and new not in predecessors.get(old, ())
     }
+
+
+def _identities(standing: Sequence[Harvested]) -> dict[str, str]:
+    """lesion_id → what all measurements of one lesion share: its first tracking UID, else the oldest lesion_id."""
+    tracking_uids = {row.lesion_id: row.tracking_uid for row in standing}
+    identities: dict[str, str] = {}
+    for members in one_lesion([(row.lesion_id, row.image, row.box) for row in standing]):
+        tracked = next((tracking_uids[member] for member in members if tracking_uids[member]), members[0])
+        identities.update(dict.fromkeys(members, tracked))
+    return identities
 
 
 def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:

@@ -27,17 +27,24 @@ from db.harvested import (
     current_instance,
     foreign_sources,
     images_as_read,
+    long_axis_of,
+    outline_of,
     own_results,
+    point_of,
     remove_sources,
+    rows_of_source,
     save_source,
+    short_axis_of,
     sources_of_study,
 )
 from db.lesions import refresh
 from db.lost import Stored, gone, note
-from db.measurement import Measurement, Rejected, WeakLabel
+from db.measurement import ImageReference, Measurement, Rejected, WeakLabel
 from db.studies import current_instances, mark_harvested, revisions
+from mining.algorithms import algorithm_named
 from mining.elements import items_of, moment_of, text_of
 from mining.known_images import KnownImages
+from mining.lasting_ids import Known, lasting_ids
 from mining.readers.by_class import KINDS, SourceReader, reader_for, readers_of
 from mining.recist import NoiseLimits, noisy_because
 from mining.settings import DEFAULT_SETTINGS, HarvestSettings
@@ -46,7 +53,7 @@ from mining.verdicts import images_touched, rejudge
 
 log = logging.getLogger(__name__)
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Counts up whenever a reader gives other rows for the same object; `harvest --again` then reads all anew."""
 
 MAX_REJECTIONS = 1_000
@@ -119,7 +126,7 @@ def harvest_study(
             read = read_study(session, study_instance_uid, files, settings)
         with sessions.begin() as session:
             if read.basis.still_holds(session):
-                return save_study(session, read, utc_now())
+                return save_study(session, read, utc_now(), settings)
         log.info("reading again study=%s: it changed meanwhile", study_instance_uid)
 
 
@@ -167,7 +174,9 @@ def read_study(
     )
 
 
-def save_study(session: Session, read: StudyReading, now: datetime) -> HarvestCounts:
+def save_study(
+    session: Session, read: StudyReading, now: datetime, settings: HarvestSettings = DEFAULT_SETTINGS
+) -> HarvestCounts:
     """Write what was read, judge again what it touches, and mark the study; inside the caller's transaction."""
     study_instance_uid, readings = read.study_instance_uid, read.readings
     note(session, read.lost, now)
@@ -175,9 +184,10 @@ def save_study(session: Session, read: StudyReading, now: datetime) -> HarvestCo
     touched = images_touched(session, documents | read.left)
     remove_sources(session, read.left)
     for each in (*readings, *read.foreign):
-        save_source(session, each.source, each.measurements, _bounded(each), now)
+        ids = lasting_ids(_known(session, each.source.sop_instance_uid), [found for found, _ in each.measurements])
+        save_source(session, each.source, each.measurements, _bounded(each), now, ids)
     touched |= images_touched(session, documents)
-    refresh(session, rejudge(session, touched))
+    refresh(session, rejudge(session, touched, settings))
     mark_harvested(session, study_instance_uid, read.basis.revisions[study_instance_uid])
     counts = HarvestCounts(
         measurements=sum(len(each.measurements) for each in readings),
@@ -189,6 +199,21 @@ def save_study(session: Session, read: StudyReading, now: datetime) -> HarvestCo
         study_instance_uid, len(readings), counts.measurements, counts.rejections, counts.own,
     )  # fmt: skip
     return counts
+
+
+def _known(session: Session, source_sop_instance_uid: str) -> list[Known]:
+    return [
+        Known(
+            row.lesion_id,
+            row.source_item,
+            ImageReference(row.sop_instance_uid, row.frame_number),
+            long_axis_of(row),
+            short_axis_of(row),
+            outline_of(row),
+            point_of(row),
+        )
+        for row in rows_of_source(session, source_sop_instance_uid)
+    ]
 
 
 def _own_result(uid: str, study_instance_uid: str, reader: SourceReader) -> _Reading:
@@ -213,12 +238,12 @@ def _read(
                 ds = dcmread(stream, stop_before_pixels=not reader.pixels)
                 found.source = _facts(found.source, ds)
                 for one in reader.read(ds, images):
-                    if isinstance(one, Measurement):
-                        found.measurements.append((one, _doubt(one, images, settings.noise)))
-                    elif isinstance(one, WeakLabel):
-                        found.measurements.append((one, None))
-                    else:
+                    if isinstance(one, Rejected):
                         found.rejected.append(one)
+                        continue
+                    by = one.by_algorithm or algorithm_named(found.source.writer, one.reader, settings.algorithms)
+                    doubt = _doubt(one, images, settings.noise) if isinstance(one, Measurement) else None
+                    found.measurements.append((replace(one, by_algorithm=by), doubt))
         except SQLAlchemyError:
             raise  # the database failed, not the object
         except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others

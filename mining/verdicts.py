@@ -9,19 +9,22 @@ from sqlalchemy.orm import Session
 
 from db.geometry import Axis, BoxPx, PointPx
 from db.harvested import (
+    VERDICT,
     batches,
     images_measured,
     long_axis_of,
-    measurements_on,
     outline_of,
     patient_documents,
+    rows_on,
     save_verdicts,
     short_axis_of,
 )
 from db.measurement import ImageReference
-from db.models import MeasurementRow, SourceObject
+from db.models import Image, MeasurementRow, Patient, Series, SourceObject, Study
 from db.outcomes import DetectionRow
-from mining.copies import Harvested, OwnDetection, judge
+from mining.copies import Harvested, OwnDetection, Verdict, judge, superseded_documents
+from mining.fitness import ImageFacts
+from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 
 
 def images_touched(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:
@@ -34,30 +37,64 @@ def images_touched(session: Session, source_sop_instance_uids: Collection[str]) 
     return images_measured(session, {*source_sop_instance_uids, *(named & documents.keys())})
 
 
-def rejudge(session: Session, image_uids: Collection[str]) -> list[str]:
+def rejudge(session: Session, image_uids: Collection[str], settings: HarvestSettings = DEFAULT_SETTINGS) -> list[str]:
     """Write the verdicts of all rows on these images; returns their lesion ids."""
-    rows = {row.lesion_id: row for row in measurements_on(session, image_uids)}
+    rows = {row.lesion_id: row for row in rows_on(session, image_uids)}
     documents = patient_documents(session, {row.source_sop_instance_uid for row in rows.values()})
-    harvested = [
-        _harvested(row, axis, documents.get(row.source_sop_instance_uid))
+    predecessors = {uid: document.predecessors for uid, document in documents.items() if document.predecessors}
+    unfit = {uid: facts.unfit_because(settings) for uid, facts in _facts(session, image_uids).items()}
+    measured = [
+        _harvested(row, axis, documents.get(row.source_sop_instance_uid), unfit.get(row.sop_instance_uid))
         for row in rows.values()
         if (axis := long_axis_of(row)) is not None
     ]
-    predecessors = {uid: document.predecessors for uid, document in documents.items() if document.predecessors}
-    verdicts = judge(harvested, _detections(session, image_uids), predecessors)
+    verdicts = judge(measured, _detections(session, image_uids), predecessors)
+    replaced = superseded_documents(predecessors)
+    verdicts |= {
+        lesion_id: Verdict(
+            row.excluded_because,
+            row.tracking_uid or lesion_id,
+            replaced_by=replaced.get(row.source_sop_instance_uid),
+        )
+        for lesion_id, row in rows.items()
+        if lesion_id not in verdicts
+    }
+    decided = {lesion_id: {name: getattr(verdict, name) for name in VERDICT} for lesion_id, verdict in verdicts.items()}
     save_verdicts(
         session,
-        [
-            (lesion_id, verdict.excluded_because, verdict.lesion_identity)
-            for lesion_id, verdict in verdicts.items()
-            if (rows[lesion_id].excluded_because, rows[lesion_id].lesion_identity)
-            != (verdict.excluded_because, verdict.lesion_identity)
-        ],
+        {
+            lesion_id: values
+            for lesion_id, values in decided.items()
+            if any(getattr(rows[lesion_id], name) != value for name, value in values.items())
+        },
     )
     return list(rows)
 
 
-def _harvested(row: MeasurementRow, long_axis: Axis, document: SourceObject | None) -> Harvested:
+def _facts(session: Session, image_uids: Collection[str]) -> dict[str, ImageFacts]:
+    return {
+        uid: ImageFacts(purpose, series or "", study or "", manufacturer or "", patient or "")
+        for batch in batches(sorted(image_uids))
+        for uid, purpose, series, study, manufacturer, patient in session.execute(
+            select(
+                Image.sop_instance_uid,
+                Image.purpose,
+                Series.description,
+                Study.description,
+                Series.manufacturer,
+                Patient.patient_id,
+            )
+            .join(Series, Series.series_instance_uid == Image.series_instance_uid)
+            .join(Study, Study.study_instance_uid == Series.study_instance_uid)
+            .outerjoin(Patient, Patient.patient_pk == Study.patient_pk)
+            .where(Image.sop_instance_uid.in_(batch))
+        )
+    }
+
+
+def _harvested(
+    row: MeasurementRow, long_axis: Axis, document: SourceObject | None, unfit_because: str | None
+) -> Harvested:
     return Harvested(
         lesion_id=row.lesion_id,
         source_sop_instance_uid=row.source_sop_instance_uid,
@@ -68,6 +105,7 @@ def _harvested(row: MeasurementRow, long_axis: Axis, document: SourceObject | No
         tracking_uid=row.tracking_uid,
         reader=row.reader,
         by_algorithm=row.by_algorithm,
+        unfit_because=unfit_because,
         content_at=None if document is None else document.content_at,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from builders import SERIES, STUDY, bidirectional, tid1500
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from db.indexing import IndexedInstance, index
@@ -75,7 +75,7 @@ class Node:
         index(self.session, study, [IndexedInstance(uid, series_uid, read_header(ds))], SITE_KEY)
 
     def harvest(self, study: str = STUDY, settings: HarvestSettings = DEFAULT_SETTINGS) -> HarvestCounts:
-        counts = save_study(self.session, read_study(self.session, study, self.files, settings), NOW)
+        counts = save_study(self.session, read_study(self.session, study, self.files, settings), NOW, settings)
         assert flat_rows(self.session) == rebuild(self.session), "a refresh left a row behind"
         return counts
 
@@ -85,6 +85,21 @@ class Node:
 
     def truth(self) -> list[LesionRow]:
         return list(self.session.scalars(truth().execution_options(populate_existing=True)))
+
+    def truth_by_document(self) -> list[LesionRow]:
+        return sorted(self.truth(), key=lambda row: row.source_sop_instance_uid)
+
+    def sources(self) -> list[tuple[str, str]]:
+        query = "SELECT lesion_id, source_sop_instance_uid FROM lesion_sources ORDER BY source_sop_instance_uid"
+        return [(lesion_id, uid) for lesion_id, uid in self.session.execute(text(query))]
+
+    def spread(self) -> list[tuple[str, int, int, float]]:
+        query = "SELECT lesion_identity, measurements, readers, spread FROM reader_spread"
+        return [tuple(row) for row in self.session.execute(text(query))]
+
+    def rejected_in_the_view(self) -> list[tuple[str, str, str]]:
+        query = "SELECT source_sop_instance_uid, reason_code, reason FROM rejections"
+        return [tuple(row) for row in self.session.execute(text(query))]
 
     def rejections(self) -> list[tuple[str, str]]:
         query = select(Rejection.source_item, Rejection.reason_code).order_by(Rejection.rejection_pk)

@@ -69,7 +69,7 @@ def test_the_revision_that_was_read_is_the_one_that_is_marked(
 
     def meanwhile() -> None:
         with any_sessions.begin() as session:
-            Node(session, Folder(tmp_path)).receive(report("1.5.2", reader="Reader^Two"))
+            Node(session, Folder(tmp_path)).receive(report("1.5.2", reader="Reader^Two", tracking_uid="1.10"))
             session.get_one(Study, STUDY).revision += 1
 
     read = while_reading(monkeypatch, meanwhile)

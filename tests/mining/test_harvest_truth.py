@@ -8,26 +8,33 @@ from builders import (
     STUDY,
     bidirectional,
     ct_series,
+    group,
+    image,
     rectangle,
+    scoord,
     text,
     tid1500,
 )
 from harvest_node import LONG, NOW, SHORT, Node, report
+from pydicom.dataset import Dataset
 from sqlalchemy import select
 
 from db.models import Instance, SourceObject
 from db.outcomes import Analysis, DetectionRow, Result
 from mining.harvest import HarvestCounts
+from mining.settings import HarvestSettings
 
 
-def test_the_same_lesion_in_two_documents_is_one_row_of_truth(node: Node) -> None:
+def measured_point(image_uid: str, point: tuple[float, float]) -> Dataset:
+    return group(scoord("POINT", [point], image(image_uid), relationship="CONTAINS"), tracking_uid="1.9")
+
+
+def test_the_same_lesion_in_two_documents_is_one_row_with_two_sources(node: Node) -> None:
     node.receive(*ct_series(), report("1.5.1"), report("1.5.2", at="20260303100000"))
     node.harvest()
-    (row,) = node.truth()
-    assert row.source_sop_instance_uid == "1.5.1"
-    assert node.excluded()["1.5.2"] == f"copy of {row.lesion_id}"
-    assert {r.lesion_identity for r in node.rows()} == {"1.9"}
-    assert [r.split is None for r in node.rows()] == [False, True]
+    (row,) = node.rows()
+    assert (row.source_sop_instance_uid, row.lesion_identity, row.split is None) == ("1.5.1", "1.9", False)
+    assert node.sources() == [(row.lesion_id, "1.5.1"), (row.lesion_id, "1.5.2")]
 
 
 def test_a_save_under_fresh_tracking_uids_is_a_copy_too(node: Node) -> None:
@@ -60,8 +67,33 @@ def test_a_predecessor_is_no_truth_whichever_arrives_first(node: Node, first: st
     node.harvest()
     node.receive(*documents.values())
     node.harvest()
-    assert [row.source_sop_instance_uid for row in node.truth()] == ["1.5.2"]
-    assert node.excluded()["1.5.1"] == "superseded by a later document"
+    (row,) = node.rows()
+    assert (row.source_sop_instance_uid, row.excluded_because) == ("1.5.2", None)
+    assert node.rejected_in_the_view() == [("1.5.1", "superseded", "the later document 1.5.2 replaces it")]
+
+
+def test_a_chain_of_predecessors_leaves_the_last_one(node: Node) -> None:
+    documents = [
+        report("1.5.1", long=((20.0, 10.0), (32.0, 26.0))),
+        report("1.5.2", long=((20.0, 11.0), (32.0, 27.0)), predecessors=["1.5.1"], at="20260303100000"),
+        report("1.5.3", long=((20.0, 12.0), (32.0, 28.0)), predecessors=["1.5.2"], at="20260304100000"),
+    ]
+    node.receive(*ct_series(), *documents[::-1])
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.rows()] == ["1.5.3"]
+
+
+def test_a_key_image_of_a_replaced_document_goes_with_it(node: Node) -> None:
+    pointed = measured_point(f"{SERIES}.1", (12.0, 9.0))
+    old, new = tid1500(pointed, sop_instance_uid="1.5.1"), tid1500(sop_instance_uid="1.5.2", predecessors=["1.5.1"])
+    node.receive(*ct_series(), old)
+    node.harvest()
+    (row,) = node.rows()
+    assert (row.long_axis_px, row.box_x1, row.excluded_because) == (None, None, "a place without an extent")
+    assert (row.point_x, row.point_y) == pytest.approx((12.0, 9.0))
+    node.receive(new)
+    node.harvest()
+    assert node.rows() == []
 
 
 def test_a_document_that_goes_gives_its_copy_back(node: Node) -> None:
@@ -81,6 +113,37 @@ def test_what_an_algorithm_drew_is_kept_and_is_no_truth(node: Node) -> None:
     node.harvest()
     (row,) = node.rows()
     assert (row.excluded_because, row.split) == ("drawn by an algorithm", None)
+
+
+def test_boxes_of_two_readers_that_overlap_are_one_lesion_with_two_measurements(node: Node) -> None:
+    other = ((20.4, 10.2), (32.3, 26.4))
+    far = [((a + 25.0, b + 15.0), (c + 25.0, d + 15.0)) for (a, b), (c, d) in (LONG, SHORT)]
+    node.receive(
+        *ct_series(),
+        report("1.5.1"),
+        report("1.5.2", tracking_uid="1.10", reader="Reader^Two", long=other, at="20260303100000"),
+        report("1.5.3", tracking_uid="1.11", reader="Reader^Three", long=far[0], short=far[1]),
+    )
+    node.harvest()
+    assert [row.lesion_identity for row in node.truth_by_document()] == ["1.9", "1.9", "1.11"]
+    ((identity, measurements, readers, spread),) = node.spread()
+    assert (identity, measurements, readers) == ("1.9", 2, 2)
+    lengths = [row.long_axis_mm for row in node.truth_by_document()[:2]]
+    assert spread == pytest.approx((max(lengths) - min(lengths)) / (sum(lengths) / 2))
+
+
+def test_what_was_measured_on_an_image_that_shows_no_patient_is_kept_and_is_no_truth(node: Node) -> None:
+    scout, *slices = ct_series()
+    scout.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    node.receive(scout, *slices, report("1.5.1"))
+    node.harvest()
+    (row,) = node.rows()
+    assert (row.image_purpose, row.split) == ("localizer", None)
+    assert row.excluded_because == "measured on an image of the kind 'localizer'"
+    node.harvest(settings=HarvestSettings(let_in=frozenset({"localizer"})))
+    assert len(node.truth()) == 1
+    node.harvest(settings=HarvestSettings(let_in=frozenset({"localizer"}), exclude=("thorax*",)))
+    assert node.excluded() == {"1.5.1": "excluded by the site: thorax*"}
 
 
 def reported(node: Node, result_uid: str = "1.8.1") -> None:
