@@ -34,6 +34,9 @@ BATCH = 500
 VERDICT = ("excluded_because", "lesion_identity", "same_as", "replaced_by")
 """The columns that are decided again whenever documents come or go."""
 
+LONGEST_UID = 256
+"""Of what a document calls a UID: PS3.5 allows 64 characters, and no index of a database takes any length."""
+
 KEY_IMAGE = "a key image: no place on it"
 NO_EXTENT = "a place without an extent"
 """Why what was only pointed at is no truth."""
@@ -117,14 +120,14 @@ def save_verdicts(session: Session, verdicts: Mapping[str, Mapping[str, str | No
 
 
 def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str | None) -> dict[str, Any]:
-    finding, site = found.finding, found.site
+    finding, site, tracking_uid = found.finding, found.site, found.tracking_uid[:LONGEST_UID]
     named = replace(found.source, sop_instance_uid=source.sop_instance_uid)
     return {
         "lesion_id": named.lesion_id,
         "source_sop_instance_uid": source.sop_instance_uid,
         "source_item": named.item,
         "source_kind": named.kind,
-        "sop_instance_uid": found.image.sop_instance_uid,
+        "sop_instance_uid": found.image.sop_instance_uid[:LONGEST_UID],
         "frame_number": found.image.frame_number,
         **(_drawn(found) if isinstance(found, Measurement) else _pointed_at(found)),
         "finding_code": str(finding) if finding is not None and finding.value else None,
@@ -132,7 +135,7 @@ def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str
         "site_code": str(site) if site is not None and site.value else None,
         "site": site.meaning if site is not None else None,
         "tracking_id": found.tracking_id,
-        "tracking_uid": found.tracking_uid,
+        "tracking_uid": tracking_uid,
         "reader": found.reader,
         "measured_at": found.measured_at,
         "comment": found.comment,
@@ -140,7 +143,7 @@ def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str
         "noisy_because": noisy_because,
         "same_as": None,
         "replaced_by": None,
-        "lesion_identity": found.tracking_uid or named.lesion_id,
+        "lesion_identity": tracking_uid or named.lesion_id,
     }
 
 

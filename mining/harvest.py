@@ -8,22 +8,15 @@ writer of the database: a short transaction afterwards writes what was read, if 
 from __future__ import annotations
 
 import logging
-import traceback
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from db.engine import Sessions, reading, utc_now
 from db.files import FileStore
 from db.harvested import (
-    SourceFacts,
     current_instance,
     foreign_sources,
     images_as_read,
@@ -39,30 +32,16 @@ from db.harvested import (
 )
 from db.lesions import refresh
 from db.lost import Stored, gone, note
-from db.measurement import ImageReference, Measurement, Rejected, WeakLabel
+from db.measurement import ImageReference
 from db.studies import current_instances, mark_harvested, revisions
-from mining.algorithms import algorithm_named
-from mining.elements import items_of, moment_of, text_of
-from mining.known_images import KnownImages
 from mining.lasting_ids import Known, lasting_ids
-from mining.readers.by_class import KINDS, SourceReader, reader_for, readers_of
-from mining.recist import NoiseLimits, noisy_because
+from mining.readers.by_class import KINDS, reader_for, readers_of
+from mining.reading import Reading, own_result, read_object
 from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 from mining.stored_images import StoredImages
 from mining.verdicts import images_touched, rejudge
 
 log = logging.getLogger(__name__)
-
-READER_VERSION = 2
-"""Counts up whenever a reader gives other rows for the same object; `harvest --again` then reads all anew."""
-
-MAX_REJECTIONS = 1_000
-"""Of one object; a report of a hundred thousand numbers is one fact, not as many."""
-
-_CONTENT_MOMENTS = ("Content", "PresentationCreation", "StructureSet")
-
-MAX_FRAMES = 20
-"""Of a traceback on record."""
 
 AWAIT_IMAGES = ("no_plane", "off_plane", "display_units")
 """Why drawings are rejected that the geometry of an image may mend when it arrives."""
@@ -75,15 +54,6 @@ class HarvestCounts:
     measurements: int = 0
     rejections: int = 0
     own: int = 0
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What one object said, and of each measurement why it is doubtful, if it is."""
-
-    source: SourceFacts
-    measurements: list[tuple[Measurement | WeakLabel, str | None]] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +75,8 @@ class StudyReading:
     """What the objects of a study said, and those of others that this study's images are for."""
 
     study_instance_uid: str
-    readings: tuple[_Reading, ...]
-    foreign: tuple[_Reading, ...]
+    readings: tuple[Reading, ...]
+    foreign: tuple[Reading, ...]
     left: frozenset[str]
     """Documents that were harvested before and do not count any more."""
     lost: tuple[Stored, ...]
@@ -149,9 +119,9 @@ def read_study(
     }
     own = own_results(session, readers)
     readings = [
-        _own_result(uid, study_instance_uid, reader)
+        own_result(uid, study_instance_uid, reader)
         if uid in own
-        else _read(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings)
+        else read_object(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings)
         for uid, reader in readers.items()
     ]
     foreign = []
@@ -162,7 +132,7 @@ def read_study(
         if missing := gone(files, [instance]):
             lost += missing
         else:
-            foreign.append(_read(uid, study, reader, files.path(instance.file_name), images, settings))
+            foreign.append(read_object(uid, study, reader, files.path(instance.file_name), images, settings))
     studies = {study_instance_uid, *(other.source.study_instance_uid for other in foreign)}
     return StudyReading(
         study_instance_uid,
@@ -185,7 +155,7 @@ def save_study(
     remove_sources(session, read.left)
     for each in (*readings, *read.foreign):
         ids = lasting_ids(_known(session, each.source.sop_instance_uid), [found for found, _ in each.measurements])
-        save_source(session, each.source, each.measurements, _bounded(each), now, ids)
+        save_source(session, each.source, each.measurements, each.bounded, now, ids)
     touched |= images_touched(session, documents)
     refresh(session, rejudge(session, touched, settings))
     mark_harvested(session, study_instance_uid, read.basis.revisions[study_instance_uid])
@@ -214,86 +184,3 @@ def _known(session: Session, source_sop_instance_uid: str) -> list[Known]:
         )
         for row in rows_of_source(session, source_sop_instance_uid)
     ]
-
-
-def _own_result(uid: str, study_instance_uid: str, reader: SourceReader) -> _Reading:
-    source = SourceFacts(uid, study_instance_uid, reader.kind, own=True, reader_version=READER_VERSION)
-    return _Reading(source, rejected=[Rejected(uid, "", "own_result", "it is a result of this node")])
-
-
-def _read(
-    uid: str,
-    study_instance_uid: str,
-    reader: SourceReader,
-    path: Path,
-    images: KnownImages,
-    settings: HarvestSettings,
-) -> _Reading:
-    """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
-    found = _Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
-    with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # pydicom's warnings quote the values, which are a patient's
-                ds = dcmread(stream, stop_before_pixels=not reader.pixels)
-                found.source = _facts(found.source, ds)
-                for one in reader.read(ds, images):
-                    if isinstance(one, Rejected):
-                        found.rejected.append(one)
-                        continue
-                    by = one.by_algorithm or algorithm_named(found.source.writer, one.reader, settings.algorithms)
-                    doubt = _doubt(one, images, settings.noise) if isinstance(one, Measurement) else None
-                    found.measurements.append((replace(one, by_algorithm=by), doubt))
-        except SQLAlchemyError:
-            raise  # the database failed, not the object
-        except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
-            found.measurements.clear()
-            found.rejected = [_failure(uid, error)]
-            log.warning("reader failed sop_instance=%s kind=%s error=%s", uid, reader.kind, type(error).__name__)
-    return found
-
-
-def _facts(source: SourceFacts, ds: Dataset) -> SourceFacts:
-    offset = text_of(ds, "TimezoneOffsetFromUTC")
-    moments = (moment_of(ds, f"{name}Date", f"{name}Time", offset) for name in _CONTENT_MOMENTS)
-    writer = " ".join(text_of(ds, name) for name in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions"))
-    return replace(
-        source,
-        writer=" ".join(writer.split()),
-        content_at=next((moment for moment in moments if moment is not None), None),
-        predecessors=tuple(_predecessors(ds)),
-    )
-
-
-def _predecessors(ds: Dataset) -> list[str]:
-    """The documents that this one replaces (PS3.3 C.17.2.5: study, series, instance)."""
-    return [
-        uid
-        for study in items_of(ds, "PredecessorDocumentsSequence")
-        for series in items_of(study, "ReferencedSeriesSequence")
-        for instance in items_of(series, "ReferencedSOPSequence")
-        if (uid := text_of(instance, "ReferencedSOPInstanceUID"))
-    ]
-
-
-def _failure(uid: str, error: Exception) -> Rejected:
-    """The place of the error without its message, which may quote the object."""
-    code = "nested_too_deep" if isinstance(error, RecursionError) else "reader_failed"
-    frames = traceback.format_tb(error.__traceback__)[-MAX_FRAMES:]
-    reason = f"the reader ended with {type(error).__name__}"
-    return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
-
-
-def _doubt(measurement: Measurement, images: KnownImages, limits: NoiseLimits) -> str | None:
-    known = images.find(measurement.image)
-    spacing = None if known is None else known.spacing
-    size = None if known is None else (known.rows, known.columns)
-    return noisy_because(measurement.long_axis, measurement.short_axis, spacing, size, limits)
-
-
-def _bounded(reading: _Reading) -> list[Rejected]:
-    more = len(reading.rejected) - MAX_REJECTIONS
-    if more <= 0:
-        return reading.rejected
-    summary = Rejected(reading.source.sop_instance_uid, "", "more_rejections", f"and {more} more")
-    return [*reading.rejected[:MAX_REJECTIONS], summary]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from builders import COMPREHENSIVE_SR, SERIES, STUDY, ct_series, scoord3d, sr
-from harvest_node import LONG, NOW, Folder, Node, report
+from builders import COMPREHENSIVE_SR, SERIES, STUDY, bidirectional, ct_series, scoord3d, sr, tid1500
+from harvest_node import LONG, NOW, SHORT, Folder, Node, report
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
@@ -124,3 +124,14 @@ def test_two_studies_that_read_one_document_leave_it_once(any_sessions: Sessions
     with any_sessions() as session:
         (row,) = session.scalars(select(LesionRow))
         assert row.image_present and row.study_instance_uid == STUDY
+
+
+@pytest.mark.filterwarnings("ignore:The value length:UserWarning")
+def test_what_a_document_calls_a_uid_may_be_a_novel(any_sessions: Sessions, tmp_path: Path) -> None:
+    """PostgreSQL refuses what is too long for an index, and the study would fail for ever."""
+    novel = "".join(f"{number}." for number in range(2_000))  # does not compress to a short one
+    drawn = bidirectional(novel, LONG, SHORT, tracking_uid=novel)
+    receive(any_sessions, tmp_path, tid1500(drawn, sop_instance_uid="1.5.1"))
+    assert harvest_study(any_sessions, STUDY, Folder(tmp_path)).measurements == 1
+    with any_sessions() as session:
+        assert session.scalars(select(LesionRow.tracking_uid)).one() == novel[:256]
