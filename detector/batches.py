@@ -47,7 +47,7 @@ def truth_on(scan: TrainingScan, z: int, shows_radius: float) -> list[tuple[Box,
     reach = float(np.median(np.diff(positions))) if len(positions) > 1 else 0.0
     for mark in scan.marks:
         distance = abs(float(positions[z] - positions[mark.z]))
-        if distance <= shows_radius * mark.radius_mm:
+        if mark.label != IGNORED and distance <= shows_radius * mark.radius_mm:
             true.append((shrunk(mark.box, mark.margin_px, distance / mark.radius_mm), mark.label))
         elif distance <= mark.radius_mm + reach:
             ignored.append((mark.box, IGNORED))
@@ -74,11 +74,11 @@ def draw_batch(
     augment: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """Images (C, side, side) in 0 to 1, and their targets. At least one scan must have a mark.
+    """Images (C, side, side) in 0 to 1, and their targets. At least one scan must have a sure mark.
 
     transplants: what crops may get copies of; none is right too.
     """
-    centres = [(scan, z, mark.box) for scan in scans for mark in scan.marks for z in _shown_on(scan, mark, settings)]
+    centres = [(scan, z, mark.box) for scan in scans for mark in scan.sure for z in _shown_on(scan, mark, settings)]
     centres += [(scan, found.z, found.box) for scan in scans for found in scan.found if found.label != IGNORED]
     hard = [(scan, found.z, found.box) for scan in scans for found in scan.suspicious]
     images, targets = [], []

@@ -91,7 +91,7 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
         "classes_by_category_id": list(classes.ids),
         "training_set_id": set_id,
         "label_generation": begun.label_generation,
-        "lesions": {split: len(_of(rows, split)) for split in ("train", "val", "test")},
+        "lesions": {split: sum(not row.doubtful for row in _of(rows, split)) for split in ("train", "val", "test")},
         "frozen_set": figures(judged["test"]),
         "validation": figures(judged["val"]),
         "seed": order.seed,
@@ -208,7 +208,7 @@ def _keep(
     files.write(card_name, card_bytes(card))
     measured = card["frozen_set"]["sensitivity"]
     froc = {at: one["value"] for at, one in measured.items()} if measured else {}
-    members = [registry.Member(row.lesion_id, row.split, row.category_id) for row in begun.rows]
+    members = [registry.Member(row.lesion_id, row.split, row.category_id) for row in begun.rows if not row.doubtful]
     now = utc_now()
     with sessions.begin() as session:
         in_use = registry.promoted_for_update(session)

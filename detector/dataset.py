@@ -1,6 +1,8 @@
 """Rows → what a model learns from and is judged on. Shell: it reads the database and, through the cache, the files.
 
-What counts is every row of truth whose image is here and which is not noisy; its split is the patient's, for ever.
+What counts is every row of truth whose image is here; its split is the patient's, for ever. One lesion on one image is
+one mark, however many readers drew it. A doubtful mark is neither learnt nor counted, but what it shows is no
+background, and a finding there no mistake.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -18,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from db.errors import ContentError, TrainingError
 from db.files import FileStore
-from db.geometry import DEEPLESION_MARGIN_PX, BoxPx
+from db.geometry import DEEPLESION_MARGIN_PX, BoxPx, PointPx
 from db.lesions import box_of
 from db.measurement import ImageReference
 from db.models import LabelGeneration, LesionRow
@@ -27,6 +29,7 @@ from detector.cache import CachedScan, cached_scan
 from detector.evaluate import KnownScan
 from detector.marks import Mark, TrainingScan
 from detector.prepare import InputSettings
+from detector.targets import IGNORED
 from mining.child import Progress
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,12 @@ class Truth:
     category_id: int | None
     category: str
     split: str
+    lesion_identity: str = ""
+    """What the measurements of one lesion share."""
+    doubtful: bool = False
+    """Possibly noisy: something was marked, but its outline is not to be trusted."""
+    redrawn: tuple[BoxPx, ...] = ()
+    """The boxes of the same lesion on this image as others drew it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +71,12 @@ class Classes:
 
 
 def truths(session: Session) -> list[Truth]:
-    """All lesions that count, in the order of their ids."""
+    """All lesions that count, each once an image, and the doubtful marks beside them; in the order of their ids."""
     rows = session.scalars(
         select(LesionRow)
         .where(
             LesionRow.split.is_not(None),
             LesionRow.excluded_because.is_(None),
-            LesionRow.possibly_noisy.is_(False),
             LesionRow.image_present.is_(True),
             LesionRow.modality == "CT",
             LesionRow.series_instance_uid.is_not(None),
@@ -77,7 +85,47 @@ def truths(session: Session) -> list[Truth]:
         )
         .order_by(LesionRow.lesion_id)
     )
-    return [_truth(row) for row in rows]
+    return beside_sure_ones(one_mark_a_lesion([_truth(row) for row in rows]))
+
+
+def one_mark_a_lesion(rows: Sequence[Truth]) -> list[Truth]:
+    """Of several measurements of one lesion on one image the one with the median long axis, which knows the others.
+
+    Doubtful ones are left out where another is sure. Boxes of which neither holds the other's middle are of two
+    lesions, whatever their identity says: some viewers give all lesions of a document one. In the order of the ids.
+    """
+    groups: dict[tuple[str, ImageReference], list[Truth]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.doubtful, row.lesion_id)):
+        groups[row.lesion_identity, row.image].append(row)
+    chosen = []
+    for left in groups.values():
+        while left:
+            first = left[0].box
+            chosen.append(_median([row for row in left if _in_one_place(row.box, first)]))
+            left = [row for row in left if not _in_one_place(row.box, first)]
+    return sorted(chosen, key=lambda row: row.lesion_id)
+
+
+def _in_one_place(a: BoxPx, b: BoxPx) -> bool:
+    return _holds(a, b.centre) or _holds(b, a.centre)
+
+
+def _holds(box: BoxPx, point: PointPx) -> bool:
+    return box.x1 <= point.col <= box.x2 and box.y1 <= point.row <= box.y2
+
+
+def _median(together: Sequence[Truth]) -> Truth:
+    """The lower one of two in the middle."""
+    trusted = [row for row in together if not row.doubtful] or list(together)
+    trusted.sort(key=lambda row: (row.long_axis_mm, row.lesion_id))
+    middle = trusted[(len(trusted) - 1) // 2]
+    return replace(middle, redrawn=tuple(row.box for row in trusted if row is not middle))
+
+
+def beside_sure_ones(rows: Sequence[Truth]) -> list[Truth]:
+    """Without the doubtful marks of series that have no other: there is nothing to learn and nothing to find."""
+    series = {row.series_instance_uid for row in rows if not row.doubtful}
+    return [row for row in rows if row.series_instance_uid in series]
 
 
 def _truth(row: LesionRow) -> Truth:
@@ -93,13 +141,24 @@ def _truth(row: LesionRow) -> Truth:
         category_id=row.category_id,
         category=row.category or "",
         split=row.split or "",
+        lesion_identity=row.lesion_identity or row.lesion_id,
+        doubtful=row.possibly_noisy,
     )
 
 
 def training_set_id(rows: Sequence[Truth]) -> str:
     """The hash of the members: the same rows, images, boxes, splits and categories give the same id."""
     members = sorted(
-        (row.lesion_id, row.split, row.category_id, *astuple(row.image), *astuple(row.box), row.long_axis_mm)
+        (
+            row.lesion_id,
+            row.split,
+            row.category_id,
+            *astuple(row.image),
+            *astuple(row.box),
+            row.long_axis_mm,
+            row.doubtful,
+            [astuple(box) for box in row.redrawn],
+        )
         for row in rows
     )
     return hashlib.sha256(json.dumps(members).encode()).hexdigest()
@@ -114,7 +173,11 @@ def label_generation(session: Session) -> int | None:
 
 def classes_of(rows: Sequence[Truth]) -> Classes:
     """One class for each category of the training split; without categories one class for all lesions."""
-    names = {row.category_id: row.category for row in rows if row.split == "train" and row.category_id is not None}
+    names = {
+        row.category_id: row.category
+        for row in rows
+        if row.split == "train" and row.category_id is not None and not row.doubtful
+    }
     if not names:
         return Classes((None,), ("lesion",))
     ids = tuple(sorted(names))
@@ -164,7 +227,7 @@ def marked_scans(
             Mark(
                 z,
                 cached.scan.frame.to_network(row.box),
-                classes.label(row.category_id),
+                IGNORED if row.doubtful else classes.label(row.category_id),
                 row.long_axis_mm / 2,
                 DEEPLESION_MARGIN_PX * cached.scan.frame.col_scale,
             )
@@ -175,12 +238,24 @@ def marked_scans(
 
 
 def known_scans(rows: Sequence[Truth], scans: dict[str, CachedScan]) -> list[KnownScan]:
-    """The series of the rows with what is marked in them, for evaluation."""
+    """The series of the rows with what is marked in them, for evaluation; a series without a sure mark is left out."""
     made = []
     for series_uid, members in _by_series(rows, scans).items():
         cached = scans[series_uid]
-        boxes = tuple({z: row.box} for row, z in members)
-        made.append(KnownScan(members[0][0].patient, cached.scan, cached.spacing, boxes, (True,) * len(boxes)))
+        sure = [(row, z) for row, z in members if not row.doubtful]
+        if not sure:
+            continue
+        made.append(
+            KnownScan(
+                patient=sure[0][0].patient,
+                scan=cached.scan,
+                spacing=cached.spacing,
+                truths=tuple({z: row.box} for row, z in sure),
+                counts=(True,) * len(sure),
+                redrawn=tuple((place, {z: box}) for place, (row, z) in enumerate(sure) for box in row.redrawn),
+                doubtful=tuple({z: row.box} for row, z in members if row.doubtful),
+            )
+        )
     return made
 
 

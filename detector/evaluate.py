@@ -6,24 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from db.geometry import PixelSpacing
+from db.geometry import BoxPx, PixelSpacing
 from detector.froc import AT_FP_PER_SCAN, Boxes, ScanResult, Scored, hits, sensitivities, with_intervals
 from detector.look import lesions_of
 from detector.merge import MergeSettings, Track
 from detector.model import LesionDetector
 from detector.prepare import InputSettings, Scan
+from detector.targets import INSIDE
 from mining.child import Progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownScan:
-    """A scan and its lesions: each by slice and box in native pixels; `counts` says which enter the sensitivity."""
+    """A scan and its lesions: each by slice and box in native pixels; `counts` says which enter the sensitivity.
+
+    redrawn: lesions as other readers drew them, each with its place in `truths`; who hits one reader's box hits the
+    lesion. doubtful: marks that are not to be trusted; what lies in one and hits no lesion is neither hit nor mistake.
+    """
 
     patient: str
     scan: Scan
     spacing: PixelSpacing
     truths: tuple[Boxes, ...]
     counts: tuple[bool, ...]
+    redrawn: tuple[tuple[int, Boxes], ...] = ()
+    doubtful: tuple[Boxes, ...] = ()
 
 
 def evaluate(
@@ -44,12 +51,26 @@ def evaluate(
 
 
 def result_of(known: KnownScan, tracks: Sequence[Track]) -> ScanResult:
-    slices = {z for truth in known.truths for z in truth}
+    redrawn = [boxes for _, boxes in known.redrawn]
+    slices = {z for boxes in (*known.truths, *redrawn, *known.doubtful) for z in boxes}
     scored = []
     for track in tracks:
         boxes = {z: box for z in slices if (box := track.box_on(z)) is not None}
-        scored.append(Scored(track.score, hits(boxes, known.truths)))
+        lesions = hits(boxes, known.truths) | {known.redrawn[place][0] for place in hits(boxes, redrawn)}
+        if lesions or not any(_lies_in(boxes, region) for region in known.doubtful):
+            scored.append(Scored(track.score, lesions))
     return ScanResult(known.patient, known.counts, tuple(scored))
+
+
+def _lies_in(detection: Boxes, region: Boxes) -> bool:
+    """Whether most of the detection's box lies in the region on one of the region's slices, as in training."""
+    return any(z in detection and _share_inside(detection[z], box) > INSIDE for z, box in region.items())
+
+
+def _share_inside(box: BoxPx, region: BoxPx) -> float:
+    width = min(box.x2, region.x2) - max(box.x1, region.x1)
+    height = min(box.y2, region.y2) - max(box.y1, region.y1)
+    return max(width, 0.0) * max(height, 0.0) / box.area_px if box.area_px > 0 else 0.0
 
 
 def figures(results: Sequence[ScanResult], seed: int = 0) -> dict[str, Any]:

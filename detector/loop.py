@@ -68,7 +68,7 @@ def train(
 
     Raises TrainingError without a mark to learn from, and when the loss is no longer a number.
     """
-    if not any(scan.marks for scan, _ in scans):
+    if not any(scan.sure for scan, _ in scans):
         raise TrainingError("there is no marked lesion to learn from", scans=len(scans))
     settings_id = hashlib.sha256(json.dumps([data_id, asdict(inputs), asdict(settings)]).encode()).hexdigest()
     path = run_dir / "checkpoint.pt"
@@ -77,7 +77,7 @@ def train(
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     state = checkpoint.restore(path, settings_id, model, optimizer, rng) or checkpoint.State()
     known = with_findings(scans, state)
-    cuttings = (cut_out(one.scan, mark, inputs, settings.batch.transplants) for one in known for mark in one.marks)
+    cuttings = (cut_out(one.scan, mark, inputs, settings.batch.transplants) for one in known for mark in one.sure)
     transplants = [one for one in cuttings if one is not None]
     saved_at, last = time.monotonic(), time.monotonic()
     losses_since: list[float] = []

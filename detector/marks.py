@@ -10,7 +10,9 @@ from detector.targets import IGNORED
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A lesion on its key slice, in the network's frame. label: 1 and more. radius_mm: half of its long axis, > 0.
+    """A lesion on its key slice, in the network's frame. label: 1 and more, or IGNORED where the mark is doubtful.
+
+    radius_mm: half of its long axis, > 0.
 
     margin_px: what the box has around the lesion, in pixels of the network.
     """
@@ -40,3 +42,8 @@ class TrainingScan:
     found: tuple[Found, ...] = ()
     suspicious: tuple[Found, ...] = ()
     """Where a round found something too weak to be a lesion: the background worth showing again."""
+
+    @property
+    def sure(self) -> tuple[Mark, ...]:
+        """The marks to learn from."""
+        return tuple(mark for mark in self.marks if mark.label != IGNORED)

@@ -20,7 +20,7 @@ from detector.dataset import Truth
 log = logging.getLogger(__name__)
 
 NAME = "snapshot.json"
-FORMAT = 1
+FORMAT = 2
 """Counts up when a snapshot holds something else."""
 
 
@@ -56,4 +56,5 @@ def read(run_dir: Path) -> Snapshot | None:
 
 
 def _truth(row: dict[str, Any]) -> Truth:
-    return Truth(**row | {"image": ImageReference(**row["image"]), "box": BoxPx(**row["box"])})
+    redrawn = tuple(BoxPx(**box) for box in row["redrawn"])
+    return Truth(**row | {"image": ImageReference(**row["image"]), "box": BoxPx(**row["box"]), "redrawn": redrawn})

@@ -19,6 +19,7 @@ from detector.merge import MergeSettings
 from detector.model import NetworkSettings, build
 from detector.prepare import Frame, InputSettings, Scan
 from detector.second_look import SecondLookSettings
+from detector.targets import IGNORED
 
 INPUTS = InputSettings(windows_hu=((-175.0, 275.0),))
 SPACING = PixelSpacing(1.0, 1.3)
@@ -106,10 +107,13 @@ def test_a_look_at_too_many_scans_ends_with_its_share_of_the_time(tmp_path: Path
     assert state.suspicious[0] == state.suspicious[1] == [] and state.suspicious[2]
 
 
-def test_training_needs_a_mark(tmp_path: Path) -> None:
-    unmarked = TrainingScan(scan_with_a_ball(1).scan, ())
-    with pytest.raises(TrainingError, match="no marked lesion"):
-        train(small_network(), [(unmarked, SPACING)], INPUTS, settings(1), tmp_path, "data", silent)
+def test_training_needs_a_mark_that_is_not_doubtful(tmp_path: Path) -> None:
+    scan = scan_with_a_ball(1)
+    for marks in ((), (replace(scan.marks[0], label=IGNORED),)):
+        with pytest.raises(TrainingError, match="no marked lesion"):
+            train(
+                small_network(), [(replace(scan, marks=marks), SPACING)], INPUTS, settings(1), tmp_path, "data", silent
+            )
 
 
 def test_training_stops_when_the_loss_is_no_number(tmp_path: Path) -> None:

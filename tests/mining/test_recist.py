@@ -169,6 +169,7 @@ def test_the_extent_of_a_turned_ellipse_is_that_of_its_outline() -> None:
         (axis(10, 10, 30, 10), None, None),
         (axis(10, 10, 30, 10), axis(40, 6, 40, 14), "do not cross"),
         (axis(10, 10, 30, 10), axis(17, 6, 23, 14), "off perpendicular"),
+        (axis(10, 10, 16, 10), axis(12.5, 8, 13.5, 12), None),
         (axis(10, 10, 10.4, 10), None, "shorter than a pixel"),
         (axis(10, 10, 60, 10), None, "outside the image"),
         (axis(10, 10, 900, 10), None, "over 400 mm"),
