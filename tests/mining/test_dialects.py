@@ -2,13 +2,11 @@
 
 import pytest
 from dialect import Dialect
-from dialects_sr import SR_DIALECTS
+from dialects import DIALECTS
 from harvest_node import Node
 from sqlalchemy import select
 
 from db.models import LesionRow
-
-DIALECTS: list[Dialect] = [*SR_DIALECTS]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)

@@ -1,0 +1,6 @@
+"""Every dialect that the harvest is held against: the lines of docs/harvest.md."""
+
+from dialect import Dialect
+from dialects_sr import SR_DIALECTS
+
+DIALECTS: list[Dialect] = [*SR_DIALECTS]
