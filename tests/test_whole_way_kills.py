@@ -42,7 +42,7 @@ def work_until_killed(site: Site, step: str, moment: str) -> None:
     with (site.folder / "node.log").open("ab") as log:
         log.write(f"--- to be killed: {step} {moment}\n".encode())
         log.flush()
-        command = [sys.executable, WORKER, site.config_path, step, moment]
+        command = [sys.executable, "-P", WORKER, site.config_path, step, moment]
         ended = subprocess.run(command, stdout=log, stderr=log, timeout=120, check=False)
     assert ended.returncode == -signal.SIGKILL, f"{step} {moment}\n{site.log}"
 
