@@ -30,6 +30,7 @@ class ContentItem:
 
     __slots__ = (
         "_concept",
+        "_unit",
         "children",
         "dataset",
         "parent",
@@ -52,6 +53,7 @@ class ContentItem:
         self.target: ContentItem | None = None
         """The item that a by-reference relationship points to (PS3.3 C.17.3.2.4)."""
         self._concept: Code | bool | None = False
+        self._unit: Code | bool | None = False
 
     @property
     def concept(self) -> Code | None:
@@ -59,6 +61,14 @@ class ContentItem:
         if isinstance(self._concept, bool):
             self._concept = code_of(self.dataset, "ConceptNameCodeSequence")
         return self._concept
+
+    @property
+    def unit(self) -> Code | None:
+        """The unit of the first value of a NUM."""
+        if isinstance(self._unit, bool):
+            measured = items_of(self.dataset, "MeasuredValueSequence")[:1]
+            self._unit = code_of(measured[0], "MeasurementUnitsCodeSequence") if measured else None
+        return self._unit
 
     def ancestors(self) -> Iterator[ContentItem]:
         """The parent first, the root last."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
 
 from db.codes import Code
 from mining.content_tree import ContentItem
 from mining.elements import code_of, items_of, moment, moment_of, number_of, text_of
-from mining.readers.sr_concepts import MEASUREMENT_GROUP, MILLIMETRES, field_of, role_of
+from mining.readers.sr_concepts import (
+    FREE_TEXT,
+    GENERAL_ROLES,
+    MEASUREMENT_GROUP,
+    MILLIMETRES,
+    SINGLE_IMAGE_FINDING,
+    field_of,
+    role_in_words,
+    role_of,
+)
 
 
 class Surroundings:
@@ -32,14 +45,24 @@ class Surroundings:
         return known
 
     def is_lesion(self, item: ContentItem) -> bool:
-        """Whether an item holds one lesion and no more: a Measurement Group, or anything with a tracking identifier."""
+        """Whether an item holds one lesion and no more: a group, a finding, or anything with a tracking identifier."""
         concept = item.concept
+        named = concept is not None and concept.value in (MEASUREMENT_GROUP, SINGLE_IMAGE_FINDING)
+        return named or self.is_tracked(item)
+
+    def is_tracked(self, item: ContentItem) -> bool:
+        """Whether an item has a tracking identifier of its own."""
         fields = self.fields(item)
-        return (
-            (concept is not None and concept.value == MEASUREMENT_GROUP)
-            or "tracking_uid" in fields
-            or "tracking_id" in fields
-        )
+        return "tracking_uid" in fields or "tracking_id" in fields
+
+    def home_of(self, item: ContentItem) -> ContentItem:
+        """The item that holds the whole lesion of a drawing: the nearest container, or a single finding.
+
+        The drawing itself, where it is tracked by itself: some writers put all drawings side by side in one container.
+        """
+        if any(child.value_type in ("TEXT", "UIDREF") for child in item.children) and self.is_tracked(item):
+            return item
+        return next((a for a in item.ancestors() if a.value_type == "CONTAINER" or _is_finding(a)), item)
 
     def nearest(self, chain: Iterable[ContentItem], field: str) -> ContentItem | None:
         for item in chain:
@@ -58,8 +81,10 @@ class Surroundings:
         if found is None:
             return None
         code = code_of(found.dataset, "ConceptCodeSequence")
-        typed = content_text(found)
-        return code or (Code("", "", typed) if typed else None)
+        if code is not None and code.value.upper() in FREE_TEXT:
+            return Code("", "", code.meaning)
+        typed = "" if code is not None else content_text(found)
+        return Code("", "", typed) if typed else code
 
     def observer(self, chain: Iterable[ContentItem]) -> tuple[str, str]:
         """Person, and device where no person is named beside it: the observer context of the nearest item that has one.
@@ -105,6 +130,11 @@ class Surroundings:
         return ""
 
 
+def _is_finding(item: ContentItem) -> bool:
+    concept = item.concept if item.value_type == "CODE" else None
+    return item.parent is None or (concept is not None and concept.value == SINGLE_IMAGE_FINDING)
+
+
 def content_text(item: ContentItem) -> str:
     """The text, name, UID or coded meaning that an item holds."""
     for keyword in ("TextValue", "PersonName", "UID"):
@@ -116,23 +146,25 @@ def content_text(item: ContentItem) -> str:
 
 
 def role_of_number(item: ContentItem) -> str | None:
-    """What a NUM says of its line: by its own concept, or, where that is a general one, by a modifier below it."""
+    """What a NUM says of its line: by its own concept, or, where that is general, by a code or a text below it."""
     modifiers = [
-        role_of(code_of(child.dataset, "ConceptCodeSequence"))
+        role_in_words(text_of(child.dataset, "TextValue"))
+        if child.value_type == "TEXT"
+        else role_of(code_of(child.dataset, "ConceptCodeSequence"))
         for child in item.children
-        if child.relationship == "HAS CONCEPT MOD"
+        if child.relationship == "HAS CONCEPT MOD" or child.value_type == "TEXT"
     ]
     named = [role for role in (role_of(item.concept), *modifiers) if role is not None]
-    return next((role for role in named if role != "length"), named[0] if named else None)
+    return next((role for role in named if role not in GENERAL_ROLES), named[0] if named else None)
 
 
 def unit_of_number(item: ContentItem) -> str:
-    """The unit of a NUM as a UCUM code; its name where the code says nothing."""
-    for measured in items_of(item.dataset, "MeasuredValueSequence")[:1]:
-        unit = code_of(measured, "MeasurementUnitsCodeSequence")
-        if unit is not None:
-            return unit.value or unit.meaning
-    return ""
+    """The unit of a NUM as a UCUM code; its name where the code says nothing, or is a writer's own."""
+    unit = item.unit
+    if unit is None:
+        return ""
+    own = unit.scheme != "UCUM" and unit.value not in MILLIMETRES and unit.meaning in MILLIMETRES
+    return unit.meaning if own else unit.value or unit.meaning
 
 
 def stated_mm(item: ContentItem) -> float | None:
@@ -144,5 +176,18 @@ def stated_mm(item: ContentItem) -> float | None:
         number = number_of(measured, "FloatingPointValue")
         if number is None:
             number = number_of(measured, "NumericValue")
+        if number is None:
+            number = _with_a_comma(measured)
         return None if number is None or number < 0 else number * factor
     return None
+
+
+def _with_a_comma(measured: Dataset) -> float | None:
+    """A Numeric Value that breaks DS by a decimal comma, `23,4`: from its bytes, for no value can be made of it."""
+    raw = measured.get_item("NumericValue") if "NumericValue" in measured else None
+    content = raw.value if isinstance(raw, RawDataElement) else None
+    found = _COMMA.fullmatch(content.strip(b" \0")) if isinstance(content, bytes) else None
+    return None if found is None else float(found[0].replace(b",", b"."))
+
+
+_COMMA = re.compile(rb"\d{1,6},\d{1,9}")

@@ -1,7 +1,8 @@
-"""SCOORD and SCOORD3D items as drawings on one image. Pure."""
+"""SCOORD and SCOORD3D items as drawings, or places that were pointed at, on one image. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +14,8 @@ from mining.drawings import Shape, Unusable, shape_of
 from mining.elements import items_of, numbers_of, text_of
 from mining.known_images import KnownImages
 from mining.plane_stack import SAME_MM, PlaneStack
-from mining.readers.sr_concepts import ANGLES
-from mining.readers.sr_context import role_of_number, unit_of_number
+from mining.readers.sr_concepts import ANGLES, GENERAL_ROLES, REFERENCE_GEOMETRY, REFERENCE_POINTS
+from mining.readers.sr_context import Surroundings, role_of_number, unit_of_number
 
 SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.66.5"}
 """SEG, label map SEG and Surface Segmentation Storage: an IMAGE item of these is no image to draw on."""
@@ -24,6 +25,10 @@ WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 MAX_POINTS = 100_000
 """The longest contour seen has a few thousand."""
+
+
+COORDINATES = ("SCOORD", "SCOORD3D")
+POINTS = ("POINT", "MULTIPOINT")
 
 
 @dataclass(slots=True)
@@ -37,34 +42,77 @@ class Graphic:
     spacing: PixelSpacing | None
     home: ContentItem
     numbers: list[ContentItem] = field(default_factory=list)
+    is_loose: bool = False
+    """Two points that nobody joined; they are a line if a number measures it, as in reports made from AIM."""
 
     @property
     def role(self) -> str | None:
-        """What its numbers call it: `long`, `short`, `length`, or nothing."""
+        """What its numbers call it: `long`, `short`, `length`, `side`, or nothing."""
         roles = [role for role in map(role_of_number, self.numbers) if role is not None]
-        return next((role for role in roles if role != "length"), roles[0] if roles else None)
+        return next((role for role in roles if role not in GENERAL_ROLES), roles[0] if roles else None)
+
+    @property
+    def spot(self) -> Spot:
+        """What is left of a loose line that nothing measures."""
+        return Spot(self.item, self.image, _middle(self.points), self.home)
 
 
-def read_graphic(item: ContentItem, default: ImageReference | None, images: KnownImages) -> Graphic | Unusable:
-    """A SCOORD or SCOORD3D item as a drawing.
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place that was pointed at, without an extent, and the item that holds what is said of it."""
+
+    item: ContentItem
+    image: ImageReference
+    point: PointPx
+    home: ContentItem
+
+
+def read_graphic(
+    item: ContentItem, default: Callable[[], ImageReference | None], images: KnownImages, around: Surroundings
+) -> Graphic | Spot | Unusable:
+    """A SCOORD or SCOORD3D item as a drawing, or as a place.
 
     default: the one image of the document, for writers that do not say on which of it they drew.
     """
     numbers = [number for number in item.ancestors() if number.value_type == "NUM"][:1]
-    if any(unit_of_number(number) in ANGLES for number in numbers):
-        return Unusable("an_angle", "an angle is no diameter")
+    unusable = _no_drawing(item, numbers)
+    if unusable is not None:
+        return unusable
     found = _planar_points(item, default) if item.value_type == "SCOORD" else _spatial(item, images)
     if isinstance(found, Unusable):
         return found
     image, points = found
+    home = around.home_of(item)
+    kind = text_of(item.dataset, "GraphicType").upper()
+    is_loose = kind == "MULTIPOINT" and len(set(points)) == 2
+    if kind in POINTS and not is_loose:
+        return Spot(item, image, points[0] if kind == "POINT" else _middle(points), home)
+    if len(points) == 2 and kind == "POLYLINE" and "arrow" in around.text([home], "tracking_id").casefold():
+        return Spot(item, image, points[0], home)  # its head; the shaft is no diameter
     known = images.find(image)
     spacing = known.spacing if known is not None else None
     encloses = any("2" in unit_of_number(number) for number in numbers)  # mm2, cm2
-    shape = shape_of(text_of(item.dataset, "GraphicType").upper(), points, spacing, encloses)
+    shape = shape_of("POLYLINE" if is_loose else kind, points, spacing, encloses)
     if isinstance(shape, Unusable):
         return shape
-    home = next((a for a in item.ancestors() if a.value_type == "CONTAINER" or a.parent is None), item)
-    return Graphic(item, image, points, shape, spacing, home, numbers)
+    return Graphic(item, image, points, shape, spacing, home, numbers, is_loose)
+
+
+def _no_drawing(item: ContentItem, numbers: Sequence[ContentItem]) -> Unusable | None:
+    """Why coordinates stand for no lesion, by what is said of them."""
+    if any(unit_of_number(number) in ANGLES for number in numbers):
+        return Unusable("an_angle", "an angle is no diameter")
+    concept = item.concept
+    if concept is not None and concept.value in (REFERENCE_GEOMETRY, REFERENCE_POINTS):
+        return Unusable("point_of_a_drawing", "the coordinates place another drawing or its label")
+    for child in item.children:
+        if child.value_type == "SCOORD3D" and child.concept is not None and child.concept.value == REFERENCE_GEOMETRY:
+            return Unusable("reformatted_plane", "it is drawn on a plane that was computed, not on the image it names")
+    return None
+
+
+def _middle(points: Sequence[PointPx]) -> PointPx:
+    return PointPx(sum(p.col for p in points) / len(points), sum(p.row for p in points) / len(points))
 
 
 def only_image(tree: ContentTree) -> ImageReference | None:
@@ -94,7 +142,7 @@ def frames_of(item: ContentItem) -> list[ImageReference]:
 
 
 def _planar_points(
-    item: ContentItem, default: ImageReference | None
+    item: ContentItem, default: Callable[[], ImageReference | None]
 ) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
     pairs = _tuples(item, 2)
     if isinstance(pairs, Unusable):
@@ -105,7 +153,7 @@ def _planar_points(
     return image, tuple(PointPx.from_scoord(x, y) for x, y in pairs)
 
 
-def _image_of(item: ContentItem, default: ImageReference | None) -> ImageReference | Unusable:
+def _image_of(item: ContentItem, default: Callable[[], ImageReference | None]) -> ImageReference | Unusable:
     """The image below the drawing, else the one that the nearest item above it names, else the document's only one."""
     for holder in (item, *item.ancestors()):
         references = image_references(holder)
@@ -113,7 +161,7 @@ def _image_of(item: ContentItem, default: ImageReference | None) -> ImageReferen
             return Unusable("ambiguous_image", f"the drawing could lie on {len(references)} images or frames")
         if references:
             return references[0]
-    return default or Unusable("no_image_reference", "the drawing refers to no image")
+    return default() or Unusable("no_image_reference", "the drawing refers to no image")
 
 
 def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
@@ -121,8 +169,8 @@ def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tu
     triples = _tuples(item, 3)
     if isinstance(triples, Unusable):
         return triples
-    if text_of(item.dataset, "GraphicType").upper() in ("POINT", "MULTIPOINT"):
-        return Unusable("no_extent", "a point has no extent")
+    if text_of(item.dataset, "GraphicType").upper() == "ELLIPSOID":
+        return Unusable("a_solid", "an ellipsoid is no drawing on one image")
     points = np.array(triples)  # (P, 3)
     stack = images.in_frame_of_reference(text_of(item.dataset, "ReferencedFrameOfReferenceUID"))
     named = _named_planes(item, images)

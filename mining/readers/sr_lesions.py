@@ -1,4 +1,4 @@
-"""Drawings of a report put together to lesions: two axes, one axis, or one region. Pure."""
+"""Drawings of a report put together to lesions: two axes, one axis, or one region; and places alone. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
 
-from db.geometry import Axis
+import numpy as np
+import numpy.typing as npt
+
+from db.geometry import Axis, PointPx
 from db.measurement import ImageReference
 from mining.drawings import NEIGHBOURS, Unusable, is_outline_of, recist_pairs
 from mining.readers.sr_context import Surroundings
-from mining.readers.sr_graphics import Graphic
+from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_numbers import Leftover
-from mining.recist import axes_cross, length
+from mining.recist import axes_cross, extent, length
+
+Boxes = npt.NDArray[np.float64]
 
 Lesion = tuple[Graphic, ...]
 """One drawing, or the two lines of one lesion in document order."""
@@ -39,9 +44,46 @@ def lesions_of(graphics: Sequence[Graphic], around: Surroundings) -> tuple[list[
 
 
 def _lesion_key(graphic: Graphic, around: Surroundings) -> str:
-    """What the drawings of one lesion share: the tracking UID of its group, else the item that holds them."""
-    tracking_uid = around.text([graphic.home], "tracking_uid") if around.is_lesion(graphic.home) else ""
-    return tracking_uid or graphic.home.path
+    """What the drawings of one lesion share: the tracking UID of its group, else the item that holds them.
+
+    A finding of a CAD report is on one image; in another view it is another drawing, which does not replace it.
+    """
+    if graphic.home.value_type == "CODE" or not around.is_lesion(graphic.home):
+        return graphic.home.path
+    return around.text([graphic.home], "tracking_uid") or graphic.home.path
+
+
+def spots_alone(
+    spots: Sequence[Spot], graphics: Sequence[Graphic], around: Surroundings
+) -> tuple[list[Spot], list[Leftover]]:
+    """The places that stand for a finding of their own, and those that belong to a drawing.
+
+    In one lesion a place on the same image is an attribute of what is drawn there; where all drawings of a document
+    stand side by side, only a place inside one of them is.
+    """
+    drawn: dict[tuple[str, ImageReference], list[Graphic]] = defaultdict(list)
+    for graphic in graphics if spots else ():
+        drawn[graphic.home.path, graphic.image].append(graphic)
+    extents = {at: _extents(beside) for at, beside in drawn.items()}
+    alone: list[Spot] = []
+    leftovers: list[Leftover] = []
+    for spot in spots:
+        boxes = extents.get((spot.home.path, spot.image))
+        if boxes is None or not (around.is_lesion(spot.home) or _inside_any(spot.point, boxes)):
+            alone.append(spot)
+        else:
+            leftovers.append((spot.item, Unusable("point_of_a_drawing", "a place in a lesion that is drawn, too")))
+    return alone, leftovers
+
+
+def _extents(graphics: Sequence[Graphic]) -> Boxes:
+    boxes = [graphic.shape.outline or extent(graphic.shape.long_axis.points) for graphic in graphics]
+    return np.array([(box.x1, box.y1, box.x2, box.y2) for box in boxes])  # (G, 4)
+
+
+def _inside_any(point: PointPx, boxes: Boxes) -> bool:
+    x1, y1, x2, y2 = boxes.T
+    return bool(((x1 <= point.col) & (point.col <= x2) & (y1 <= point.row) & (point.row <= y2)).any())
 
 
 def _pair(lines: Sequence[Graphic]) -> tuple[list[Lesion], list[Leftover]]:

@@ -10,7 +10,7 @@ from mining.drawings import Unusable
 from mining.elements import items_of, text_of
 from mining.readers.sr_concepts import MILLIMETRES
 from mining.readers.sr_context import Surroundings, role_of_number, stated_mm, unit_of_number
-from mining.readers.sr_graphics import SEGMENTATIONS, Graphic
+from mining.readers.sr_graphics import COORDINATES, SEGMENTATIONS, Graphic, Spot
 
 Leftover = tuple[ContentItem, Unusable]
 
@@ -41,27 +41,32 @@ def stated_lengths(numbers: Sequence[ContentItem]) -> tuple[float | None, float 
     """Long and short axis in mm, as the numbers of one drawing state them."""
     long_mm: float | None = None
     short_mm: float | None = None
+    sides: list[float] = []
     for number in numbers:
         role = role_of_number(number)
-        if role == "short":
+        if role == "side":
+            side = stated_mm(number)
+            sides += [] if side is None else [side]
+        elif role == "short":
             short_mm = stated_mm(number) if short_mm is None else short_mm
         elif role is not None:
             long_mm = stated_mm(number) if long_mm is None else long_mm
+    if long_mm is None and short_mm is None and sides:
+        return max(sides), min(sides) if len(sides) > 1 else None
     return long_mm, short_mm
 
 
-def leftovers(tree: ContentTree, graphics: Sequence[Graphic]) -> Iterator[Leftover]:
+def leftovers(tree: ContentTree, drawn_or_pointed: Sequence[Graphic | Spot]) -> Iterator[Leftover]:
     """Numbers without a drawing, segments that stand for one, other coordinates; or that there was nothing at all.
 
     A number that stands in one lesion with a drawing (an area, a mean) is one of its attributes and no leftover.
     """
-    with_drawing = {graphic.home.path for graphic in graphics}
-    drawn = {ancestor.path for graphic in graphics for ancestor in graphic.item.ancestors()}
-    used = {number.path for graphic in graphics for number in graphic.numbers}
-    tried = {a.path for item in tree.items if item.value_type in ("SCOORD", "SCOORD3D") for a in item.ancestors()}
+    with_drawing = {one.home.path for one in drawn_or_pointed}
+    used = {number.path for one in drawn_or_pointed if isinstance(one, Graphic) for number in one.numbers}
+    used |= {a.path for item in tree.items if item.value_type in COORDINATES for a in item.ancestors()}
     nothing = True
     for item in tree.items:
-        if item.value_type in ("SCOORD", "SCOORD3D"):
+        if item.value_type in COORDINATES:
             nothing = False
         elif item.value_type == "TCOORD":
             nothing = False
@@ -71,7 +76,7 @@ def leftovers(tree: ContentTree, graphics: Sequence[Graphic]) -> Iterator[Leftov
             yield item, Unusable("segment_not_read", "the region is a segment of another object")
         elif item.value_type == "NUM":
             nothing = False
-            if item.path in used | drawn | tried or any(a.path in with_drawing for a in item.ancestors()):
+            if item.path in used or any(a.path in with_drawing for a in item.ancestors()):
                 continue
             yield item, _number_alone(item)
     if nothing:
@@ -116,10 +121,10 @@ def _free_numbers(tree: ContentTree, graphics: Sequence[Graphic]) -> dict[str, l
 def _nearest_with_numbers(
     graphic: Graphic, free: dict[str, list[ContentItem]], around: Surroundings
 ) -> ContentItem | None:
-    for ancestor in graphic.item.ancestors():
+    for ancestor in (graphic.item, *graphic.item.ancestors()):
         if free.get(ancestor.path):
             return ancestor
-        if around.is_lesion(ancestor):
+        if (ancestor is not graphic.item or ancestor is graphic.home) and around.is_lesion(ancestor):
             return None
     return None
 
