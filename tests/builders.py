@@ -60,7 +60,7 @@ def new_uid() -> str:
     return f"{STUDY}.7.{next(_numbers)}"
 
 
-def _instance(sop_class_uid: str, sop_instance_uid: str, modality: str, series_uid: str, study_uid: str) -> Dataset:
+def instance(sop_class_uid: str, sop_instance_uid: str, modality: str, series_uid: str, study_uid: str) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -96,7 +96,7 @@ def ct_instance(
     hu: np.ndarray | None = None,
 ) -> Dataset:
     """One CT slice; `hu` (rows, columns) or a ramp over the columns."""
-    ds = _instance(CT, sop_instance_uid, "CT", series_uid, study_uid)
+    ds = instance(CT, sop_instance_uid, "CT", series_uid, study_uid)
     ds.FrameOfReferenceUID = FRAME_OF_REFERENCE
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     ds.InstanceNumber = number
@@ -246,7 +246,7 @@ def sr(
 ) -> Dataset:
     """A document whose root holds these items."""
     uid = sop_instance_uid or new_uid()
-    ds = _instance(sop_class_uid, uid, "SR", f"{uid}.1", study_uid)
+    ds = instance(sop_class_uid, uid, "SR", f"{uid}.1", study_uid)
     ds.InstanceNumber = 1
     ds.Manufacturer = "Viewer Maker"
     ds.ManufacturerModelName = "Viewer"
@@ -373,7 +373,7 @@ def gsps(
 ) -> Dataset:
     """A grayscale presentation state on these images. displayed: first column and row, last column and row, from 1."""
     uid = new_uid()
-    ds = _instance(GSPS, uid, "PR", f"{uid}.1", study_uid)
+    ds = instance(GSPS, uid, "PR", f"{uid}.1", study_uid)
     ds.InstanceNumber = 1
     ds.ContentLabel = "MARKS"
     ds.ContentCreatorName = "Reader^Two"
