@@ -1,6 +1,7 @@
 """Every dialect that the harvest is held against: the lines of docs/harvest.md."""
 
 from dialect import Dialect
+from dialects_regions import REGION_DIALECTS
 from dialects_sr import SR_DIALECTS
 
-DIALECTS: list[Dialect] = [*SR_DIALECTS]
+DIALECTS: list[Dialect] = [*SR_DIALECTS, *REGION_DIALECTS]

@@ -10,13 +10,13 @@ from pydicom.dataset import Dataset
 from db.measurement import Found
 from mining.known_images import KnownImages
 from mining.readers.gsps import read_gsps
+from mining.readers.seg import read_seg
 from mining.readers.sr import read_sr
 from mining.readers.unread import (
     reject_cad,
     reject_key_objects,
     reject_other_reports,
     reject_regions,
-    reject_segments,
 )
 from mining.settings import HarvestSettings
 
@@ -36,7 +36,7 @@ class SourceReader:
 
 
 _SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
-_SEG, _RTSTRUCT = SourceReader("SEG", reject_segments), SourceReader("RTSTRUCT", reject_regions)
+_SEG, _RTSTRUCT = SourceReader("SEG", read_seg, pixels=True), SourceReader("RTSTRUCT", reject_regions)
 _CAD, _OTHER = SourceReader("CAD SR", reject_cad), SourceReader("SR", reject_other_reports)
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."

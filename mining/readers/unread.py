@@ -14,11 +14,6 @@ MAX_PARTS = 10_000
 """Segments or regions listed of one object."""
 
 
-def reject_segments(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
-    """One rejection for each segment of a SEG; its item is the Segment Number."""
-    return _reject_parts(ds, "SegmentSequence", "SegmentNumber", "segment_not_read", "a segment has a mask, not axes")
-
-
 def reject_regions(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
     """One rejection for each region of interest of an RTSTRUCT; its item is the ROI Number."""
     reason = "a region of a structure set has contours in mm, not axes"

@@ -1,0 +1,112 @@
+"""Whether a drawn region is a lesion at all: what no one meant as a lesion must never become truth. Pure.
+
+Segmentations and structure sets hold organs, targets of treatment and helping structures beside lesions. The rule, the
+same for both, in this order; the first that says something counts:
+
+1. the coded type: a neoplasm, nodule, lymph node …, or any code of morphology (SRT M-…), is a lesion;
+2. the coded category: Morphologically Altered Structure (SCT 49755003, SRT M-01000) is a lesion;
+3. the name that a person gave: "GTV", "Lesion 2", "Rundherd", "tumour left" are lesions, "PTV" and "CTV" are a lesion
+   with the margin that its treatment needs; "liver without tumor", "tumor bed" and "Lungs-GTV" are not;
+4. the coded category: anatomy, tissue, substance, device or a spatial concept is no lesion;
+5. all else is unclear, and so are Tissue of the type Tissue, which tools write when nobody chose, and names that
+   subtract one region from another.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import Enum
+
+from db.codes import Code
+
+
+class RegionKind(Enum):
+    LESION = "lesion"
+    ANATOMY = "anatomy"
+    MARGIN = "margin"
+    UNCLEAR = "unclear"
+
+
+ALTERED = {"49755003", "M-01000"}
+"""Morphologically Altered Structure of CID 7150 Segmentation Property Categories."""
+
+NOT_ALTERED = {
+    "123037004", "91723000", "T-D000A",  # Anatomical Structure
+    "85756007", "T-D0050",  # Tissue
+    "260787004", "A-00004",  # Physical Object
+    "105590001", "F-61002", "91720002", "T-D0080",  # Substance, Body Substance
+    "246464006", "309825002", "R-42018",  # Function, Spatial and Relational Concept
+}  # fmt: skip
+
+TISSUE = {"85756007", "T-D0050"}
+
+_NOT_ALTERED_WORDS = re.compile(r"\b(anatomic|tissue|organ|body|physical object|substance|function|spatial)")
+
+LESION_CODES = {
+    "27925004", "4147007", "52988006", "108369006", "86049000", "14799000", "79654002",
+    "59441001", "T-C4000", "126601007",
+}  # fmt: skip
+"""Nodule, mass, lesion, neoplasm, its first and second kind, edema; lymph node, a lesion once somebody outlines it."""
+
+_MORPHOLOGY = re.compile(r"^M-\d{5}$")
+
+_LESION_WORDS = re.compile(
+    r"\b(?:gtv|nodul|lesion|laesion|tumou?r|tumeur|mass(?:es|a|e|en)?\b|cysts?\b|zyste|kyste|quiste|metasta|adenopath"
+    r"|lymphadenopath|lymph ?nod|lymphknoten|ganglion lymph|ganglio|neoplas|malignan|carcinom|karzinom|sarcom|lymphom"
+    r"|adenom|haemangiom|hemangiom|angioma|gliom|glioblastom|meningiom|hepatom|hcc\b|nscl|abscess|abszess|rundherd"
+    r"|herd\b|polyps?\b|recist|target\b(?! volume)|granulom)"
+)
+
+_MARGIN_WORDS = re.compile(r"\b(?:p ?tv|c ?tv|i ?tv|igtv|i gtv|target volume|zielvolumen|boost)")
+
+_NEGATED = re.compile(
+    r"\b(?:without|free of|no|non|minus|excluding|excl|except|healthy|normal|outside|ohne|sans|sin|less|not)"
+    r"(?: any| the)? (?:gtv|nodul|lesion|tumou?r|tumeur|mass|cyst|metasta|neoplas)"
+    r"|\b(?:tumou?r|lesion|gtv|mass|nodule) ?(?:free|bed|bett|loge)\b"
+)
+
+_SUBTRACTED = re.compile(r"[a-z]{2,}\s*-\s*(?:i?gtv|ptv|ctv|itv)", re.IGNORECASE)
+"""A structure less the target, as planning systems name it; "GTV-1" and "lesion-2" are none."""
+
+LONGEST_NAME = 256
+
+
+def kind_of_region(category: Code | None, coded: Code | None, name: str = "") -> RegionKind:
+    """What a region is by its coded category, its coded type and the name that a person gave it."""
+    if coded is not None and (_is_lesion_code(coded) or kind_of_name(coded.meaning) is RegionKind.LESION):
+        return RegionKind.LESION
+    if category is not None and (category.value in ALTERED or "morpholog" in _plain(category.meaning)):
+        return RegionKind.LESION
+    named = kind_of_name(name)
+    if named is not RegionKind.UNCLEAR:
+        return named
+    if _SUBTRACTED.search(name[:LONGEST_NAME]) or category is None:
+        return RegionKind.UNCLEAR
+    if category.value in TISSUE and coded is not None and coded.value in TISSUE:
+        return RegionKind.UNCLEAR
+    anatomy = category.value in NOT_ALTERED or _NOT_ALTERED_WORDS.search(_plain(category.meaning)) is not None
+    return RegionKind.ANATOMY if anatomy else RegionKind.UNCLEAR
+
+
+def kind_of_name(name: str) -> RegionKind:
+    """What a free name says: a lesion, a margin around one, or nothing certain."""
+    if _SUBTRACTED.search(name[:LONGEST_NAME]):
+        return RegionKind.UNCLEAR
+    plain = _plain(name)
+    if _NEGATED.search(plain):
+        return RegionKind.UNCLEAR
+    if _MARGIN_WORDS.search(plain):
+        return RegionKind.MARGIN
+    return RegionKind.LESION if _LESION_WORDS.search(plain) else RegionKind.UNCLEAR
+
+
+def _is_lesion_code(coded: Code) -> bool:
+    return coded.value in LESION_CODES or _MORPHOLOGY.match(coded.value) is not None
+
+
+def _plain(text: str) -> str:
+    """Words in small letters without accents, digits and signs; humps of CamelCase are words."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text[:LONGEST_NAME])
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    return re.sub(r"[^a-z]+", " ", "".join(c for c in letters if not unicodedata.combining(c))).strip()
