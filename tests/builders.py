@@ -95,7 +95,7 @@ def ct_instance(
     study_uid: str = STUDY,
     hu: np.ndarray | None = None,
 ) -> Dataset:
-    """One CT slice; `hu` (rows, columns) or a ramp over the columns."""
+    """One CT slice; `hu` (rows, columns) or a ramp over the columns that begins with water."""
     ds = instance(CT, sop_instance_uid, "CT", series_uid, study_uid)
     ds.FrameOfReferenceUID = FRAME_OF_REFERENCE
     ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
@@ -115,7 +115,7 @@ def ct_instance(
     ds.HighBit = 15
     ds.PixelRepresentation = 1
     ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
-    pixels = np.tile(np.arange(columns), (rows, 1)) if hu is None else np.asarray(hu) + 1024
+    pixels = (np.tile(np.arange(columns), (rows, 1)) if hu is None else np.asarray(hu)) + 1024
     ds.PixelData = pixels.astype("<i2").tobytes()
     return ds
 

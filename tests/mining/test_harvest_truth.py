@@ -146,6 +146,16 @@ def test_what_was_measured_on_an_image_that_shows_no_patient_is_kept_and_is_no_t
     assert node.excluded() == {"1.5.1": "excluded by the site: thorax*"}
 
 
+def test_what_a_known_product_drew_is_no_truth_unless_a_person_is_named(node: Node) -> None:
+    machine, person = report("1.5.1", reader=None), report("1.5.2", tracking_uid="1.10")
+    for ds in (machine, person):
+        ds.Manufacturer, ds.ManufacturerModelName = "Riverain Technologies", "ClearRead CT"
+    node.receive(*ct_series(), machine, person)
+    node.harvest()
+    assert node.excluded() == {"1.5.1": "drawn by an algorithm", "1.5.2": None}
+    assert [row.by_algorithm for row in node.rows()] == ["Riverain Technologies ClearRead CT", ""]
+
+
 def reported(node: Node, result_uid: str = "1.8.1") -> None:
     """One of our detections, with exactly the points of `report`, and the SR that told of it."""
     analysis = Analysis(

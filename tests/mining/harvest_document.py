@@ -1,0 +1,190 @@
+"""docs/harvest.md from what really comes out: the tables of the dialects and of other writers' objects."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dialect import Dialect
+from harvest_node import Node
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from sqlalchemy import select
+
+from db.models import LesionRow, Rejection
+from mining.content_tree import read_tree
+from mining.readers.by_class import reader_for
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+DOCUMENT = ROOT / "docs" / "harvest.md"
+
+DIALECT_HEAD = "| dialect | kind | root | where the drawing stands | codes | units | images | what comes out |"
+WRITER_HEAD = "| object | written by | kind | what comes out | rejected | judge |"
+
+
+def section(name: str, text: str) -> str:
+    """What stands between the marks of a generated section."""
+    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- end of {name} -->", text, re.DOTALL)
+    assert match is not None, f"docs/harvest.md has no section {name}"
+    return match[1]
+
+
+def with_section(name: str, text: str, content: str) -> str:
+    return text.replace(section(name, text), content)
+
+
+def table(head: str, lines: Iterator[str] | list[str]) -> str:
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines]) + "\n"
+
+
+# --- dialects ---------------------------------------------------------------------------------------------------
+
+
+def dialect_line(node: Node, dialect: Dialect) -> str:
+    """Harvest a dialect and say what came out; leaves the node empty."""
+    node.receive(*dialect.objects())
+    node.harvest(settings=dialect.settings)
+    out = outcome(node)
+    node.session.rollback()
+    cells = (dialect.name, dialect.kind, dialect.root, dialect.place, dialect.codes, dialect.units, dialect.orientation)
+    return "| " + " | ".join((*cells, out)) + " |"
+
+
+def outcome(node: Node) -> str:
+    """The rows as lengths, and the rejections as their codes."""
+    query = select(LesionRow).order_by(LesionRow.sop_instance_uid, LesionRow.source_item)
+    said = [
+        f"{count} × {row}" if count > 1 else row for row, count in Counter(map(row_text, rows(node, query))).items()
+    ]
+    refused = Counter(code for _, code in node.rejections())
+    said += [f"`{code}`" + (f" × {count}" if count > 1 else "") for code, count in sorted(refused.items())]
+    return "; ".join(said) or "nothing"
+
+
+def rows(node: Node, query: object) -> list[LesionRow]:
+    return list(node.session.scalars(query))  # type: ignore[call-overload]
+
+
+def row_text(row: LesionRow) -> str:
+    if row.long_axis_px is None:
+        text = "a key image" if row.point_x is None else "a place"
+    else:
+        unit = "px" if row.long_axis_mm is None else "mm"
+        axes = (row.long_axis_px, row.short_axis_px) if unit == "px" else (row.long_axis_mm, row.short_axis_mm)
+        text = " × ".join(f"{axis:.1f}" for axis in axes if axis is not None) + f" {unit}"
+        if row.derived:
+            text += " (derived)"
+    if row.excluded_because is not None and row.long_axis_px is not None:
+        text += f", no truth: {row.excluded_because}"
+    return text
+
+
+# --- other writers' objects -------------------------------------------------------------------------------------
+
+
+def documents_of_others() -> list[Path]:
+    found = []
+    for path in sorted(SHARED.rglob("*")):
+        try:
+            ds = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True)
+        except (InvalidDicomError, OSError, AttributeError, KeyError, ValueError, EOFError):
+            continue
+        if reader_for(str(ds.get("SOPClassUID", ""))) is not None:
+            found.append(path)
+    return found
+
+
+def images_beside(path: Path) -> Iterator[tuple[Path, Dataset]]:
+    """The other objects of the same origin, each SOP instance once."""
+    seen: set[str] = set()
+    for other in sorted(path.parent.iterdir()):
+        try:
+            ds = dcmread(other, stop_before_pixels=True)
+        except (InvalidDicomError, OSError, AttributeError, KeyError, ValueError, EOFError):
+            continue
+        uid = str(ds.get("SOPInstanceUID", ""))
+        reads = reader_for(str(ds.get("SOPClassUID", ""))) is not None
+        if uid and uid not in seen and "Rows" in ds and not reads and "StudyInstanceUID" in ds:
+            seen.add(uid)
+            yield other, ds
+
+
+def writer_line(node: Node, path: Path) -> str:
+    """Harvest one object of another writer with the images beside it; leaves the node empty."""
+    for other, ds in images_beside(path):
+        receive(node, other, ds)
+    ds = dcmread(path, stop_before_pixels=True)
+    receive(node, path, ds)
+    node.harvest(str(ds.StudyInstanceUID))
+    uid, reader = str(ds.SOPInstanceUID), reader_for(str(ds.SOPClassUID))
+    assert reader is not None
+    query = select(LesionRow).where(LesionRow.source_sop_instance_uid == uid).order_by(LesionRow.source_item)
+    found = rows(node, query)
+    refused = [
+        (item, code)
+        for item, code in node.session.execute(
+            select(Rejection.source_item, Rejection.reason_code).where(Rejection.source_sop_instance_uid == uid)
+        )
+    ]
+    judged = judge(path, reader.kind, {row.source_item for row in found} | {item for item, _ in refused})
+    node.session.rollback()
+    codes = Counter(code for _, code in refused)
+    assert "reader_failed" not in codes, path
+    writer = " ".join(str(ds.get(name, "")) for name in ("Manufacturer", "ManufacturerModelName")).strip()
+    cells = (
+        f"{path.parent.name.split('__')[0]}: {path.name.replace('__', '/')}",
+        " ".join(writer.split()) or "unnamed",
+        reader.kind,
+        "; ".join(f"{count} × {text}" for text, count in Counter(map(row_text, found)).items()) or "no row",
+        ", ".join(f"`{code}` × {count}" for code, count in sorted(codes.items())) or "nothing",
+        judged,
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def receive(node: Node, path: Path, ds: Dataset) -> None:
+    name = f"{len(list(node.files.root.iterdir()))}.dcm"
+    node.files.path(name).write_bytes(path.read_bytes())
+    if "TransferSyntaxUID" not in ds.file_meta:
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    for keyword in ("SeriesInstanceUID",):
+        if keyword not in ds:
+            setattr(ds, keyword, f"{ds.SOPInstanceUID}.1")
+    node.receive_file(name, ds)
+
+
+def judge(path: Path, kind: str, answered: set[str]) -> str:
+    """What an independent program counts in the object, held against what has a row or a reason."""
+    if kind == "SR":
+        graphics = len(re.findall(r"<[a-z ]*SCOORD(?:3D)?:", run("dsrdump", "-Ec", "-Er", "-Ei", str(path))))
+        tree = read_tree(dcmread(path, stop_before_pixels=True))
+        assert graphics == sum(item.value_type in ("SCOORD", "SCOORD3D") for item in tree.items), path
+        return f"dsrdump: {graphics} graphics"
+    if kind == "SEG":
+        segments = dcmqi_segments(path)
+        if segments is None:
+            return "dcmqi cannot read it"
+        assert len([item for item in answered if item.startswith("SegmentSequence[")]) == segments, path
+        return f"dcmqi: {segments} segments"
+    regions = len(run("dcmdump", "+P", "ROINumber", str(path)).splitlines())
+    answers = [item for item in answered if item.startswith("StructureSetROISequence[")]
+    assert len(answers) == regions, path
+    return f"dcmdump: {regions} regions"
+
+
+def dcmqi_segments(path: Path) -> int | None:
+    program = str(Path(sys.executable).parent / "segimage2itkimage")
+    with TemporaryDirectory() as folder:
+        run(program, "--inputDICOM", str(path), "--outputDirectory", folder)
+        meta = Path(folder, "meta.json")
+        return sum(map(len, json.loads(meta.read_text())["segmentAttributes"])) if meta.exists() else None
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).stdout.decode("utf-8", "replace")
