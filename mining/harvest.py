@@ -39,6 +39,7 @@ from mining.readers.by_class import KINDS, reader_for, readers_of
 from mining.reading import Reading, own_result, read_object
 from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 from mining.stored_images import StoredImages
+from mining.stored_pixels import StoredPixels
 from mining.verdicts import images_touched, rejudge
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def read_study(
     Objects of other studies that were measured on this study's images are read again too, for the images' geometry
     may have arrived only now. Of an object whose file is gone the rows stay.
     """
-    images, by_class = StoredImages(session, files), readers_of(settings)
+    images, pixels, by_class = StoredImages(session, files), StoredPixels(session, files), readers_of(settings)
     stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
     lost: list[Stored] = [*gone(files, stored.values())]
     lost_uids = {each.sop_instance_uid for each in lost}
@@ -121,7 +122,9 @@ def read_study(
     readings = [
         own_result(uid, study_instance_uid, reader)
         if uid in own
-        else read_object(uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings)
+        else read_object(
+            uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings, pixels.hu
+        )
         for uid, reader in readers.items()
     ]
     foreign = []
@@ -132,7 +135,8 @@ def read_study(
         if missing := gone(files, [instance]):
             lost += missing
         else:
-            foreign.append(read_object(uid, study, reader, files.path(instance.file_name), images, settings))
+            path = files.path(instance.file_name)
+            foreign.append(read_object(uid, study, reader, path, images, settings, pixels.hu))
     studies = {study_instance_uid, *(other.source.study_instance_uid for other in foreign)}
     return StudyReading(
         study_instance_uid,

@@ -9,8 +9,8 @@ import logging
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +20,13 @@ from pydicom.errors import InvalidDicomError
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.harvested import SourceFacts
-from db.measurement import Found, Measurement, Rejected, WeakLabel
+from db.measurement import Found, ImageReference, Measurement, Rejected, WeakLabel
 from mining.algorithms import algorithm_named
 from mining.elements import UNREADABLE, items_of, moment_of, text_of
 from mining.known_images import KnownImages
+from mining.noise import NoiseLimits, joined, noisy_because, pixels_doubt
+from mining.pixels import Hu
 from mining.readers.by_class import SourceReader
-from mining.recist import NoiseLimits, noisy_because
 from mining.settings import HarvestSettings
 
 log = logging.getLogger(__name__)
@@ -41,13 +42,18 @@ _CONTENT_MOMENTS = ("Content", "PresentationCreation", "StructureSet")
 MAX_FRAMES = 20
 """Of a traceback on record."""
 
+Taken = tuple[Measurement | WeakLabel, str | None]
+"""What an object said, and why it is doubtful, if it is."""
+
+HuOf = Callable[[ImageReference], Hu | None]
+
 
 @dataclass(slots=True)
 class Reading:
     """What one object said, and of each measurement why it is doubtful, if it is."""
 
     source: SourceFacts
-    measurements: list[tuple[Measurement | WeakLabel, str | None]] = field(default_factory=list)
+    measurements: list[Taken] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
     @property
@@ -73,8 +79,12 @@ def read_object(
     path: Path,
     images: KnownImages,
     settings: HarvestSettings,
+    hu_of: HuOf = lambda image: None,
 ) -> Reading:
-    """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study."""
+    """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study.
+
+    hu_of: an image in HU (H, W), None where it is not to be judged; asked for all marks of one image together.
+    """
     said = Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
     with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
         try:
@@ -86,7 +96,8 @@ def read_object(
                     return said
                 said.source = _facts(said.source, ds)
                 for one in reader.read(ds, images):
-                    _take(said, one, images, settings)
+                    _take(said, one, settings)
+                said.measurements = _doubted(said.measurements, images, hu_of, settings)
         except SQLAlchemyError:
             raise  # the database failed, not the object
         except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
@@ -105,13 +116,12 @@ def _data_set(stream: BinaryIO, reader: SourceReader) -> Dataset | None:
         return None
 
 
-def _take(said: Reading, one: Found, images: KnownImages, settings: HarvestSettings) -> None:
+def _take(said: Reading, one: Found, settings: HarvestSettings) -> None:
     if isinstance(one, Rejected):
         said.rejected.append(one)
         return
     by_algorithm = one.by_algorithm or algorithm_named(said.source.writer, one.reader, settings.algorithms)
-    doubt = _doubt(one, images, settings.noise) if isinstance(one, Measurement) else None
-    said.measurements.append((replace(one, by_algorithm=by_algorithm), doubt))
+    said.measurements.append((replace(one, by_algorithm=by_algorithm), None))
 
 
 def _facts(source: SourceFacts, ds: Dataset) -> SourceFacts:
@@ -143,8 +153,20 @@ def _failure(uid: str, error: Exception) -> Rejected:
     return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
 
 
-def _doubt(measurement: Measurement, images: KnownImages, limits: NoiseLimits) -> str | None:
-    known = images.find(measurement.image)
-    spacing = None if known is None else known.spacing
-    size = None if known is None else (known.rows, known.columns)
-    return noisy_because(measurement.long_axis, measurement.short_axis, spacing, size, limits)
+def _doubted(taken: Sequence[Taken], images: KnownImages, hu_of: HuOf, settings: HarvestSettings) -> list[Taken]:
+    """The same in the same order, with what is doubtful about each measurement."""
+    doubted = list(taken)
+    for place, (one, _) in sorted(enumerate(taken), key=lambda each: astuple(each[1][0].image)):
+        if isinstance(one, Measurement):
+            doubted[place] = (one, _doubt(one, images, hu_of, settings.noise))
+    return doubted
+
+
+def _doubt(one: Measurement, images: KnownImages, hu_of: HuOf, limits: NoiseLimits) -> str | None:
+    known = images.find(one.image)
+    if known is None:
+        return noisy_because(one, None, None, limits)
+    hu = hu_of(one.image) if limits.read_pixels else None
+    drawn = noisy_because(one, known.spacing, (known.rows, known.columns), limits)
+    shown = None if hu is None else pixels_doubt(hu, one.box, limits)
+    return joined([reason for reason in (drawn, shown) if reason is not None])

@@ -1,4 +1,4 @@
-"""RECIST geometry: long and short axis of lines and outlines, and what makes a measurement doubtful. Pure.
+"""RECIST geometry: long and short axis of lines and outlines. Pure.
 
 Lengths compare in millimetres where the image's spacing is known, else in pixels.
 """
@@ -6,8 +6,7 @@ Lengths compare in millimetres where the image's spacing is known, else in pixel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import atan2, degrees, hypot
+from math import hypot
 
 import numpy as np
 import numpy.typing as npt
@@ -22,23 +21,6 @@ the crossing lies between 15 % and 81 %."""
 
 PAIR_MIN_ANGLE_DEG = 60.0
 """… and under at least this angle: the same rows have 78 degrees and more."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseLimits:
-    max_off_perpendicular_deg: float = 10.0
-    """RECIST 1.1 wants the short axis perpendicular to the long one; 98 % of 200 rows of DL_info.csv are this near."""
-    slip_px: float = 1.0
-    """How far the ends of the short axis may lie off, which counts the more the shorter it is."""
-    max_long_axis_mm: float = 400.0
-    """DeepLesion's longest diameter is 342.5 mm (paper, section 2)."""
-    min_long_axis_px: float = 1.0
-    """Shorter than a pixel: a click, not a line."""
-    outside_px: float = 1.0
-    """How far an end may lie beyond the image's edge: some viewers let it slip by a pixel."""
-
-
-DEFAULT_NOISE_LIMITS = NoiseLimits()
 
 
 def length(axis: Axis, spacing: PixelSpacing | None) -> float:
@@ -62,10 +44,15 @@ def crossing(first: Axis, second: Axis) -> tuple[float, float] | None:
     return (wx * vy - wy * vx) / cross, (wx * uy - wy * ux) / cross
 
 
-def axes_cross(first: Axis, second: Axis) -> bool:
-    """Whether the two segments meet."""
+def axes_cross(first: Axis, second: Axis, slip_px: float = 0.0) -> bool:
+    """Whether the two segments meet, or would if they were that much longer at each end."""
     where = crossing(first, second)
-    return where is not None and all(-1e-6 <= fraction <= 1 + 1e-6 for fraction in where)
+    if where is None:
+        return False
+    return all(
+        -slip_px - 1e-6 * axis.length_px <= fraction * axis.length_px <= (1 + 1e-6) * axis.length_px + slip_px
+        for fraction, axis in zip(where, (first, second), strict=True)
+    )
 
 
 def is_recist_pair(first: Axis, second: Axis, spacing: PixelSpacing | None = None) -> bool:
@@ -249,38 +236,3 @@ def _widest_band(s: Points, t: Points, width: float) -> tuple[float, float, floa
     if not high[n] > low[n]:
         return None
     return float(s[bands == n].mean()), float(low[n]), float(high[n])
-
-
-# --- doubt ------------------------------------------------------------------------------------------------------
-
-
-def noisy_because(
-    long_axis: Axis,
-    short_axis: Axis | None,
-    spacing: PixelSpacing | None,
-    size: tuple[int, int] | None,
-    limits: NoiseLimits = DEFAULT_NOISE_LIMITS,
-) -> str | None:
-    """Why a measurement is doubtful, or None. size: rows and columns of the image, where they are known."""
-    reasons = []
-    if long_axis.length_px < limits.min_long_axis_px:
-        reasons.append("the long axis is shorter than a pixel")
-    if spacing is not None and long_axis.length_mm(spacing) > limits.max_long_axis_mm:
-        reasons.append(f"the long axis is over {limits.max_long_axis_mm:g} mm")
-    if short_axis is not None:
-        if not axes_cross(long_axis, short_axis):
-            reasons.append("the axes do not cross")
-        off = 90.0 - long_axis.angle_to_deg(short_axis, spacing or PixelSpacing(1.0, 1.0))
-        slip_deg = degrees(atan2(limits.slip_px, short_axis.length_px))
-        if off > limits.max_off_perpendicular_deg + slip_deg:
-            reasons.append(f"the axes are {off:.0f} degrees off perpendicular")
-    if size is not None and not _inside(long_axis, short_axis, size, limits.outside_px):
-        reasons.append("it lies outside the image")
-    return "; ".join(reasons) or None
-
-
-def _inside(long_axis: Axis, short_axis: Axis | None, size: tuple[int, int], margin_px: float) -> bool:
-    rows, columns = size
-    points = long_axis.points + (short_axis.points if short_axis else ())
-    edge = 0.5 + margin_px  # the first pixel's outer edge is at -0.5
-    return all(-edge <= p.col <= columns - 1 + edge and -edge <= p.row <= rows - 1 + edge for p in points)

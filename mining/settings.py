@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mining.recist import DEFAULT_NOISE_LIMITS, NoiseLimits
+from mining.noise import DEFAULT_NOISE_LIMITS, NoiseLimits
 
 MEANINGS = (
     "item", "lesion_id", "image", "frame", "series", "instance_number", "study", "points", "long_axis", "short_axis",
