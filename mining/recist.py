@@ -72,17 +72,28 @@ def axes_of_outline(outline: Sequence[PointPx], spacing: PixelSpacing | None = N
     Both in the patient where the spacing is known. None for an outline without extent; no short axis for a region
     without an inside. The outline is closed by itself; its first point may be repeated at the end.
     """
+    return axes_of_rings([np.array([(p.col, p.row) for p in outline], dtype=np.float64).reshape(-1, 2)], spacing)
+
+
+def axes_of_rings(rings: Sequence[Points], spacing: PixelSpacing | None = None) -> tuple[Axis, Axis | None] | None:
+    """The same for a region with holes: what lies inside an even number of rings is no part of it.
+
+    rings: one or more of (N, 2), col and row; each is closed by itself.
+    """
     scale = np.array([1.0, 1.0] if spacing is None else [spacing.col_mm, spacing.row_mm])
-    points = np.array([(p.col, p.row) for p in outline], dtype=np.float64).reshape(-1, 2) * scale
-    if len(points) > 1 and np.array_equal(points[0], points[-1]):
-        points = points[:-1]
-    ends = _farthest_pair(points)
+    scaled = [_opened(ring) * scale for ring in rings]
+    ends = _farthest_pair(np.concatenate(scaled))
     if ends is None:
         return None
     a, b = ends
-    chord = _longest_perpendicular_chord(points, a, b)
+    chord = _longest_perpendicular_chord(scaled, a, b)
     long_axis = _axis(a / scale, b / scale)
     return long_axis, None if chord is None else _axis(chord[0] / scale, chord[1] / scale)
+
+
+def _opened(ring: Points) -> Points:
+    """Without a last point that repeats the first."""
+    return ring[:-1] if len(ring) > 1 and np.array_equal(ring[0], ring[-1]) else ring
 
 
 def axes_of_mask(mask: npt.NDArray[np.bool_], spacing: PixelSpacing | None = None) -> tuple[Axis, Axis | None] | None:
@@ -192,8 +203,8 @@ def _turn(a: list[float], b: list[float], c: list[float]) -> float:
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-def _longest_perpendicular_chord(points: Points, a: Points, b: Points) -> tuple[Points, Points] | None:
-    """The longest piece, inside the polygon, of a line perpendicular to a-b.
+def _longest_perpendicular_chord(rings: Sequence[Points], a: Points, b: Points) -> tuple[Points, Points] | None:
+    """The longest piece, inside the region that the rings bound, of a line perpendicular to a-b.
 
     Between two corners the chord's length changes linearly, so the longest one lies at a corner, seen from just
     beside it.
@@ -201,8 +212,10 @@ def _longest_perpendicular_chord(points: Points, a: Points, b: Points) -> tuple[
     long = float(np.hypot(*(b - a)))
     along = (b - a) / long
     across = np.array([-along[1], along[0]])
+    points = np.concatenate(rings)
+    following = np.concatenate([np.roll(ring, -1, axis=0) for ring in rings])
     s, t = (points - a) @ along, (points - a) @ across  # (N,) along and across the long axis
-    s_next, t_next = np.roll(s, -1), np.roll(t, -1)
+    s_next, t_next = (following - a) @ along, (following - a) @ across
     limit = max(16, 4_000_000 // len(points))
     corners = np.unique(s)
     if len(corners) > limit:
