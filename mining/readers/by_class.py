@@ -9,12 +9,12 @@ from pydicom.dataset import Dataset
 
 from db.measurement import Found
 from mining.known_images import KnownImages
+from mining.readers.cad_sr import read_cad_sr
 from mining.readers.gsps import read_gsps
+from mining.readers.ko import read_ko
 from mining.readers.seg import read_seg
 from mining.readers.sr import read_sr
 from mining.readers.unread import (
-    reject_cad,
-    reject_key_objects,
     reject_other_reports,
     reject_regions,
 )
@@ -37,7 +37,7 @@ class SourceReader:
 
 _SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
 _SEG, _RTSTRUCT = SourceReader("SEG", read_seg, pixels=True), SourceReader("RTSTRUCT", reject_regions)
-_CAD, _OTHER = SourceReader("CAD SR", reject_cad), SourceReader("SR", reject_other_reports)
+_CAD, _OTHER = SourceReader("CAD SR", read_cad_sr), SourceReader("SR", reject_other_reports)
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 READERS = {
@@ -47,7 +47,7 @@ READERS = {
     _STORAGE + "88.50": _CAD, _STORAGE + "88.65": _CAD, _STORAGE + "88.69": _CAD,
     _STORAGE + "88.40": _OTHER, _STORAGE + "88.67": _OTHER, _STORAGE + "88.68": _OTHER, _STORAGE + "88.70": _OTHER,
     _STORAGE + "88.71": _OTHER, _STORAGE + "88.73": _OTHER, _STORAGE + "88.74": _OTHER, _STORAGE + "88.75": _OTHER,
-    _STORAGE + "88.59": SourceReader("KO", reject_key_objects),
+    _STORAGE + "88.59": SourceReader("KO", read_ko),
     _STORAGE + "11.1": _GSPS, _STORAGE + "11.2": _GSPS, _STORAGE + "11.3": _GSPS, _STORAGE + "11.5": _GSPS,
     _STORAGE + "66.4": _SEG, _STORAGE + "66.5": _SEG, _STORAGE + "66.7": _SEG,
     _STORAGE + "481.3": _RTSTRUCT,

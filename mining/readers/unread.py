@@ -20,16 +20,6 @@ def reject_regions(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Mea
     return _reject_parts(ds, "StructureSetROISequence", "ROINumber", "region_not_read", reason)
 
 
-def reject_key_objects(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
-    """One rejection for a Key Object Selection: it names images, but no place on them."""
-    yield Rejected(text_of(ds, "SOPInstanceUID"), "1", "no_extent", "a key image has no place and no extent on it")
-
-
-def reject_cad(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
-    """One rejection for a CAD report: what a machine found is never truth."""
-    yield Rejected(text_of(ds, "SOPInstanceUID"), "1", "cad_not_read", "a CAD report is drawn by an algorithm")
-
-
 def reject_other_reports(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
     """One rejection for a report of another purpose, such as dose."""
     yield Rejected(
