@@ -79,7 +79,8 @@ def noisy_because(
 ) -> str | None:
     """All that is doubtful about how a measurement was drawn, or None.
 
-    spacing and size (rows, columns) are the image's; without them their limits raise no doubt.
+    spacing and size (rows, columns) are the image's. Without a spacing ratios are those in pixels, and no angle and no
+    length in mm raises doubt; without a size nothing lies outside.
     """
     reasons = _of_lengths(measured.long_axis, measured.short_axis, spacing, limits)
     if measured.short_axis is not None and not measured.derived:  # else a region's are as its shape makes them
@@ -143,7 +144,9 @@ def _of_crossing(long_axis: Axis, short_axis: Axis, spacing: PixelSpacing | None
     reasons = []
     if not axes_cross(long_axis, short_axis, limits.slip_px):
         reasons.append("the axes do not cross")
-    off = 90.0 - long_axis.angle_to_deg(short_axis, spacing or PixelSpacing(1.0, 1.0))
+    if spacing is None:
+        return reasons
+    off = 90.0 - long_axis.angle_to_deg(short_axis, spacing)
     slip_deg = degrees(atan2(limits.slip_px, short_axis.length_px))
     if off > limits.max_off_perpendicular_deg + slip_deg:
         reasons.append(f"the axes are {off:.0f} degrees off perpendicular")

@@ -62,8 +62,11 @@ def test_all_reasons_are_named() -> None:
 def test_lengths_in_pixels_alone_where_no_spacing_and_no_size_are_known() -> None:
     assert noisy_because(measured(axis(10, 10, 700, 10)), None, None) is None
     assert noisy_because(measured(axis(0, 0, 2001, 0)), None, None) == "the long axis is over 2000 px"
-    coarse = PixelSpacing(row_mm=0.1, col_mm=0.2)
-    assert noisy_because(measured(axis(5, 5, 6.5, 5)), coarse, SIZE) == "the long axis is under 0.4 mm"
+    upright = measured(axis(10, 10, 26, 20), axis(13, 18.125, 23, 11.875))  # (8, 8) and (5, -5) mm
+    assert noisy_because(upright, SPACING, SIZE) is None is noisy_because(upright, None, None)
+    assert "off perpendicular" in (noisy_because(upright, PixelSpacing(0.5, 0.5), SIZE) or "")
+    fine = PixelSpacing(row_mm=0.1, col_mm=0.2)
+    assert noisy_because(measured(axis(5, 5, 6.5, 5)), fine, SIZE) == "the long axis is under 0.4 mm"
     assert noisy_because(measured(axis(5, 5, 6.5, 5)), None, SIZE) is None
 
 
