@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := passive
 
 help:
-	@echo "make demo | test | quick | lint | install | bench | peers | licences"
+	@echo "make demo | test | quick | lint | install | bench | faults | peers | licences"
 
 .venv/.installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -38,7 +38,11 @@ test: install peers lint
 bench: install
 	$(BIN)/python -m benchmarks
 
+# An archive of ten thousand reports in three orders, with a worker that is killed again and again; minutes.
+faults: install
+	FAULTS_REPORTS=10000 $(BIN)/pytest tests/test_harvest_orders.py
+
 licences: install
 	$(BIN)/python docs/licences.py > docs/licences.md
 
-.PHONY: help install demo peers lint quick test bench licences
+.PHONY: help install demo peers lint quick test bench faults licences
