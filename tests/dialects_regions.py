@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from builders import SERIES, ct_series
+from builders import SERIES, Point, ct_series
 from builders_regions import (
     ANATOMY,
     LIVER,
     Frame,
+    Roi,
+    contour,
     on_slice,
     plus,
+    rtstruct,
     seg,
     segment,
 )
@@ -120,4 +123,199 @@ SEG_DIALECTS = [
     ),
 ]
 
-REGION_DIALECTS = [*SEG_DIALECTS]
+
+def _contours(
+    name: str,
+    place: str,
+    object_of: Callable[[], Dataset],
+    rows: Sequence[Row],
+    rejections: Sequence[str] = (),
+    codes: str = "interpreted type",
+) -> Dialect:
+    return Dialect(
+        name=name,
+        kind="RTSTRUCT",
+        root="RT Structure Set",
+        place=place,
+        codes=codes,
+        units="mm in the patient",
+        orientation="oblique",
+        objects=lambda: [*ct_series(), object_of()],
+        rows=rows,
+        rejections=rejections,
+    )
+
+
+def _kite(width: float, height: float) -> list[Point]:
+    """Around (32, 24); its diagonals are its axes."""
+    return [(32 - width / 2, 24), (32, 24 - height / 2), (32 + width / 2, 24), (32, 24 + height / 2)]
+
+
+def _gtv(named: bool, off_mm: float = 0.0) -> list[Dataset]:
+    """Three kites; the middle one is 20 columns of 0.5 mm and 9 rows of 0.8 mm wide: 10 and 7.2 mm."""
+    kites = [_kite(12, 5), _kite(20, 9), _kite(14, 5)]
+    return [
+        contour(on_slice(image, kite, off_mm), image.SOPInstanceUID if named else None)
+        for image, kite in zip(CT, kites, strict=True)
+    ]
+
+
+def _ring_with_hole() -> list[Dataset]:
+    """A rectangle of 24 by 10 pixels, 12 by 8 mm, with a hole that leaves 2 mm of every row beyond the middle."""
+    outer = [(20.0, 19.0), (44.0, 19.0), (44.0, 29.0), (20.0, 29.0)]
+    hole = [(21.0, 20.25), (43.0, 20.25), (43.0, 27.75), (21.0, 27.75)]
+    return [contour(on_slice(CT[1], ring), MIDDLE) for ring in (outer, hole)]
+
+
+MEASURED = Row(MIDDLE, 10.0, 7.2, derived=True)
+
+RTSTRUCT_DIALECTS = [
+    _contours(
+        "RTSTRUCT, GTV on named images",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "Volume 1")),
+        [MEASURED],
+    ),
+    _contours(
+        "RTSTRUCT without images, named lesion",
+        "the frame of reference",
+        lambda: rtstruct(Roi(_gtv(named=False), "Lesion 2", interpreted="")),
+        [MEASURED],
+        codes="ROI name",
+    ),
+    _contours(
+        "RTSTRUCT on slices between the images",
+        "the nearer of two images",
+        lambda: rtstruct(Roi(_gtv(named=False, off_mm=0.8)[:2])),
+        [MEASURED],
+    ),
+    _contours(
+        "RTSTRUCT of an organ and a planning volume",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "Liver", "ORGAN"), Roi(_gtv(named=True), "PTV 1", "PTV")),
+        [],
+        ["anatomy_not_lesion", "treatment_margin"],
+    ),
+    _contours(
+        "RTSTRUCT, a point",
+        "POINT",
+        lambda: rtstruct(Roi([contour(on_slice(CT[1], [(30.0, 20.0)]), MIDDLE, "POINT")], "Lesion", "")),
+        [Row(MIDDLE, truth=False)],
+        codes="ROI name",
+    ),
+    _contours(
+        "RTSTRUCT, a line of two points",
+        "OPEN_PLANAR",
+        lambda: rtstruct(Roi([contour(on_slice(CT[1], [(20.0, 10.0), (32.0, 26.0)]), MIDDLE, "OPEN_PLANAR")])),
+        [Row(MIDDLE, 14.14)],
+    ),
+    _contours(
+        "RTSTRUCT of an algorithm",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "GTV", "GTV", "AUTOMATIC")),
+        [Row(MIDDLE, 10.0, 7.2, derived=True, truth=False)],
+    ),
+]
+
+
+def _contours(
+    name: str,
+    place: str,
+    object_of: Callable[[], Dataset],
+    rows: Sequence[Row],
+    rejections: Sequence[str] = (),
+    codes: str = "interpreted type",
+) -> Dialect:
+    return Dialect(
+        name=name,
+        kind="RTSTRUCT",
+        root="RT Structure Set",
+        place=place,
+        codes=codes,
+        units="mm in the patient",
+        orientation="oblique",
+        objects=lambda: [*ct_series(), object_of()],
+        rows=rows,
+        rejections=rejections,
+    )
+
+
+def _kite(width: float, height: float) -> list[Point]:
+    """Around (32, 24); its diagonals are its axes."""
+    return [(32 - width / 2, 24), (32, 24 - height / 2), (32 + width / 2, 24), (32, 24 + height / 2)]
+
+
+def _gtv(named: bool, off_mm: float = 0.0) -> list[Dataset]:
+    """Three kites; the middle one is 20 columns of 0.5 mm and 9 rows of 0.8 mm wide: 10 and 7.2 mm."""
+    kites = [_kite(12, 5), _kite(20, 9), _kite(14, 5)]
+    return [
+        contour(on_slice(image, kite, off_mm), image.SOPInstanceUID if named else None)
+        for image, kite in zip(CT, kites, strict=True)
+    ]
+
+
+def _with_hole() -> list[Dataset]:
+    """A kite of 40 columns and 20 rows, 20 and 16 mm, around a hole of 20 columns and 10 rows.
+
+    The longest chord inside it, upright to its long axis, stands at the hole's ends: half of 16 mm.
+    """
+    return [contour(on_slice(CT[1], ring), MIDDLE) for ring in (_kite(40, 20), _kite(20, 10))]
+
+
+MEASURED = Row(MIDDLE, 10.0, 7.2, derived=True)
+
+RTSTRUCT_DIALECTS = [
+    _contours(
+        "RTSTRUCT, GTV on named images",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "Volume 1")),
+        [MEASURED],
+    ),
+    _contours(
+        "RTSTRUCT without images, named lesion",
+        "the frame of reference",
+        lambda: rtstruct(Roi(_gtv(named=False), "Lesion 2", interpreted="")),
+        [MEASURED],
+        codes="ROI name",
+    ),
+    _contours(
+        "RTSTRUCT on slices between the images",
+        "the nearer of two images",
+        lambda: rtstruct(Roi(_gtv(named=False, off_mm=0.8)[:2])),
+        [MEASURED],
+    ),
+    _contours(
+        "RTSTRUCT with a hole",
+        "two contours on one slice",
+        lambda: rtstruct(Roi(_with_hole())),
+        [Row(MIDDLE, 20.0, 8.0, derived=True)],
+    ),
+    _contours(
+        "RTSTRUCT of an organ and a planning volume",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "Liver", "ORGAN"), Roi(_gtv(named=True), "PTV 1", "PTV")),
+        [],
+        ["anatomy_not_lesion", "treatment_margin"],
+    ),
+    _contours(
+        "RTSTRUCT, a point",
+        "POINT",
+        lambda: rtstruct(Roi([contour(on_slice(CT[1], [(30.0, 20.0)]), MIDDLE, "POINT")], "Lesion", "")),
+        [Row(MIDDLE, truth=False)],
+        codes="ROI name",
+    ),
+    _contours(
+        "RTSTRUCT, a line of two points",
+        "OPEN_PLANAR",
+        lambda: rtstruct(Roi([contour(on_slice(CT[1], [(20.0, 10.0), (32.0, 26.0)]), MIDDLE, "OPEN_PLANAR")])),
+        [Row(MIDDLE, 14.14)],
+    ),
+    _contours(
+        "RTSTRUCT of an algorithm",
+        "Contour Image Sequence",
+        lambda: rtstruct(Roi(_gtv(named=True), "GTV", "GTV", "AUTOMATIC")),
+        [Row(MIDDLE, 10.0, 7.2, derived=True, truth=False)],
+    ),
+]
+
+REGION_DIALECTS = [*SEG_DIALECTS, *RTSTRUCT_DIALECTS]

@@ -12,11 +12,11 @@ from mining.known_images import KnownImages
 from mining.readers.cad_sr import read_cad_sr
 from mining.readers.gsps import read_gsps
 from mining.readers.ko import read_ko
+from mining.readers.rtstruct import read_rtstruct
 from mining.readers.seg import read_seg
 from mining.readers.sr import read_sr
 from mining.readers.unread import (
     reject_other_reports,
-    reject_regions,
 )
 from mining.settings import HarvestSettings
 
@@ -36,7 +36,7 @@ class SourceReader:
 
 
 _SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
-_SEG, _RTSTRUCT = SourceReader("SEG", read_seg, pixels=True), SourceReader("RTSTRUCT", reject_regions)
+_SEG, _RTSTRUCT = SourceReader("SEG", read_seg, pixels=True), SourceReader("RTSTRUCT", read_rtstruct)
 _CAD, _OTHER = SourceReader("CAD SR", read_cad_sr), SourceReader("SR", reject_other_reports)
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."

@@ -56,7 +56,7 @@ def test_every_document_of_other_writers_yields_rows_or_reasons(node: Node) -> N
     assert answered == {f"1.3.{number}" for number in range(len(paths))}
     assert counts.measurements >= 8
     codes = {code for _, code in node.rejections()}
-    assert {"anatomy_not_lesion", "no_plane", "region_not_read"} <= codes
+    assert {"anatomy_not_lesion", "no_plane", "unclear_region"} <= codes
     assert "reader_failed" not in codes
 
 
