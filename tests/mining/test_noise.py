@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement, Source
@@ -163,3 +165,20 @@ def test_the_limits_of_pixels_are_settings() -> None:
     assert "dark" in (pixels_doubt(hu, BOX, NoiseLimits(min_mean_hu=60)) or "")
     assert "flat" in (pixels_doubt(hu, BOX, NoiseLimits(min_sd_hu=20)) or "")
     assert "within" in (pixels_doubt(hu, BOX, NoiseLimits(min_range_hu=200)) or "")
+
+
+# --- whatever was drawn -------------------------------------------------------------------------------------------
+
+places = st.floats(-1e7, 1e7)
+axes = st.tuples(places, places, places, places).map(lambda ends: axis(*ends))
+
+
+@settings(max_examples=200, deadline=None)
+@given(axes, st.none() | axes, st.booleans())
+def test_no_drawing_is_too_strange_to_be_judged(long_axis: Axis, short_axis: Axis | None, derived: bool) -> None:
+    outline = BoxPx.around(long_axis.points, margin_px=0.0) if derived else None
+    one = measured(long_axis, short_axis, outline)
+    for spacing, size in ((SPACING, SIZE), (None, None)):
+        because = noisy_because(one, spacing, size)
+        assert because is None or len(because) < 400
+    pixels_doubt(body(40, 12), one.box)
