@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 from pydicom import dcmread
@@ -83,7 +84,7 @@ class StoredImages:
     def _read(self, file_name: str) -> Dataset | None:
         try:
             return dcmread(self._files.path(file_name))
-        except (InvalidDicomError, *UNREADABLE):  # OSError too: a lost file is listed where its own study is read
+        except (InvalidDicomError, zlib.error, *UNREADABLE):  # OSError too: a lost file is listed where its own study is read
             return None
 
     @property

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 
-from builders import SERIES, Point, ct_series
+from builders import FINDING, NODULE, SERIES, Point, code, ct_series, group, num, tid1500
 from builders_regions import (
     ANATOMY,
     LIVER,
+    TISSUE,
     Frame,
     Roi,
     contour,
     on_slice,
     plus,
+    referenced_segment,
     rtstruct,
     seg,
     segment,
@@ -318,4 +320,59 @@ RTSTRUCT_DIALECTS = [
     ),
 ]
 
-REGION_DIALECTS = [*SEG_DIALECTS, *RTSTRUCT_DIALECTS]
+SEGMENTATION = f"{SERIES}.77"
+
+
+def _measured(
+    *children: Dataset, segments: Sequence[Dataset] = (), arrived: bool = True
+) -> Callable[[], list[Dataset]]:
+    """A report whose one group names a segment of a segmentation that says nothing certain about it."""
+
+    def objects() -> list[Dataset]:
+        report = tid1500(group(*children, tracking_uid="1.9"))
+        given = segments or [segment(2, "Segment 2", TISSUE, TISSUE)]
+        mask = seg(given, [Frame(BIG, ORIGINS[1], [MIDDLE], 2)], sop_instance_uid=SEGMENTATION)
+        return [*ct_series(), report, *([mask] if arrived else [])]
+
+    return objects
+
+
+def _report(name: str, objects: Callable[[], list[Dataset]], rows: Sequence[Row], rejections: Sequence[str]) -> Dialect:
+    return Dialect(
+        name=name,
+        kind="SR",
+        root="126000 DCM Imaging Measurement Report",
+        place="IMAGE > Referenced Segment, in a SEG",
+        codes="SCT",
+        units="pixels of the mask",
+        orientation="oblique",
+        objects=objects,
+        rows=rows,
+        rejections=rejections,
+    )
+
+
+VOLUME = num(("118565006", "SCT", "Volume"), 0.3, "cm3")
+
+SEGMENT_REPORTS = [
+    _report(
+        "TID 1411, a segment instead of a drawing",
+        _measured(code(FINDING, NODULE), referenced_segment(SEGMENTATION, 2), VOLUME),
+        [FOUND],
+        ["unclear_segment"],
+    ),
+    _report(
+        "TID 1411, a segment of an organ",
+        _measured(code(FINDING, LIVER), referenced_segment(SEGMENTATION, 2), VOLUME),
+        [],
+        ["unclear_segment", "unclear_segment"],
+    ),
+    _report(
+        "TID 1411, a segment that has not arrived",
+        _measured(code(FINDING, NODULE), referenced_segment(SEGMENTATION, 2), VOLUME, arrived=False),
+        [],
+        ["segment_not_here"],
+    ),
+]
+
+REGION_DIALECTS = [*SEG_DIALECTS, *RTSTRUCT_DIALECTS, *SEGMENT_REPORTS]

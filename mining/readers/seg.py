@@ -91,6 +91,9 @@ class Segmentation:
         number = integer_of(self.segments[position], "SegmentNumber")
         return position + 1 if number is None else number
 
+    def tracking_uid(self, position: int) -> str:
+        return text_of(self.segments[position], "TrackingUID")
+
     def region(self, position: int, frames: Collection[int] = ()) -> Region | Unusable:
         """The segment where it is longest; frames (from 0): only there, empty for all."""
         if text_of(self._ds, "SOPClassUID") == SURFACE:

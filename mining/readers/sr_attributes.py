@@ -15,6 +15,7 @@ from mining.readers.sr_context import Surroundings
 from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_lesions import Lesion
 from mining.readers.sr_numbers import stated_lengths
+from mining.readers.sr_segments import with_segment
 from mining.readers.sr_texts import LesionText, text_about, without_placeholders
 from mining.recist import ordered
 
@@ -66,7 +67,7 @@ class Attributes:
         text = self._text(first, parts)
         if stated == (None, None):
             stated = (text.long_mm, text.short_mm if short_axis is not None else None)
-        return Measurement(
+        measurement = Measurement(
             source=Source(self._uid, first.item.path, self._kind),
             image=first.image,
             long_axis=long_axis,
@@ -77,6 +78,7 @@ class Attributes:
             stated_short_axis_mm=stated[1],
             **self._said(lesion, parts, text),
         )
+        return with_segment(measurement, first.segment)
 
     def weak_label(self, spot: Spot) -> WeakLabel:
         parts = list(dict.fromkeys(self._parts((spot,))))

@@ -46,6 +46,12 @@ MILLIMETRES = {
 """UCUM units of length (PS3.16 CID 7460), and what writers put instead. All others are no length: neither "1" nor an
 area ever becomes one."""
 
+IMAGE_LIBRARY = "111028"
+"""What a document lists of its images; an entry is about no lesion (TID 1600)."""
+
+FINDING_CATEGORY = {"276214006"}
+"""Finding category (TID 1501): what kind of thing a group is about."""
+
 ANGLES = {"deg", "rad", "'"}
 
 FIELDS = {

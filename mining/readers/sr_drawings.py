@@ -11,6 +11,7 @@ from mining.known_images import KnownImages
 from mining.readers.sr_context import Surroundings
 from mining.readers.sr_graphics import COORDINATES, Graphic, Spot, only_image, read_graphic
 from mining.readers.sr_numbers import Leftover, give_numbers
+from mining.readers.sr_segments import Segments, names_segment
 
 MAX_DRAWINGS = 5_000
 """Drawings and places in one document; a large report has a few hundred."""
@@ -29,16 +30,18 @@ def read_drawings(tree: ContentTree, around: Surroundings, images: KnownImages) 
     """What is drawn in a document, read with all that is known of its images."""
     default = cache(lambda: only_image(tree))
     found = Drawings()
+    segments = Segments(around, images)
     drawn: dict[tuple[object, ...], Graphic] = {}
     pointed: set[tuple[object, ...]] = set()
     for item in tree.items:
-        if item.value_type not in COORDINATES:
+        if item.value_type not in COORDINATES and not names_segment(item):
             continue
         if len(drawn) + len(pointed) >= MAX_DRAWINGS:
             reason = f"a document of over {MAX_DRAWINGS} drawings is not read on"
             found.unusable.append((item, Unusable("too_many_drawings", reason)))
             break
-        one = read_graphic(item, default, images, around)
+        is_drawn = item.value_type in COORDINATES
+        one = read_graphic(item, default, images, around) if is_drawn else segments.drawing(item)
         if isinstance(one, Unusable):
             found.unusable.append((item, one))
         elif isinstance(one, Spot):

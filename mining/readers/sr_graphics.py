@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from db.geometry import PixelSpacing, PointPx
-from db.measurement import ImageReference
+from db.measurement import ImageReference, Measurement
 from mining.content_tree import ContentItem, ContentTree
 from mining.drawings import Shape, Unusable, shape_of
 from mining.elements import items_of, numbers_of, text_of
@@ -44,6 +44,8 @@ class Graphic:
     numbers: list[ContentItem] = field(default_factory=list)
     is_loose: bool = False
     """Two points that nobody joined; they are a line if a number measures it, as in reports made from AIM."""
+    segment: Measurement | None = None
+    """What a segmentation says of its segment, where that stands for the drawing."""
 
     @property
     def role(self) -> str | None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from mining.content_tree import ContentItem, ContentTree
 from mining.drawings import Unusable
-from mining.elements import items_of, text_of
 from mining.readers.sr_concepts import MILLIMETRES
 from mining.readers.sr_context import Surroundings, role_of_number, stated_mm, unit_of_number
-from mining.readers.sr_graphics import COORDINATES, SEGMENTATIONS, Graphic, Spot
+from mining.readers.sr_graphics import COORDINATES, Graphic, Spot
+from mining.readers.sr_segments import names_segment
 
 Leftover = tuple[ContentItem, Unusable]
 
@@ -57,11 +57,14 @@ def stated_lengths(numbers: Sequence[ContentItem]) -> tuple[float | None, float 
 
 
 def leftovers(tree: ContentTree, drawn_or_pointed: Sequence[Graphic | Spot]) -> Iterator[Leftover]:
-    """Numbers without a drawing, segments that stand for one, other coordinates; or that there was nothing at all.
+    """Numbers without a drawing, other coordinates; or that there was nothing at all.
 
-    A number that stands in one lesion with a drawing (an area, a mean) is one of its attributes and no leftover.
+    A number that stands in one lesion with a drawing or a segment (an area, a mean) is one of its attributes and no
+    leftover.
     """
     with_drawing = {one.home.path for one in drawn_or_pointed}
+    segments = {item.path: item.parent for item in tree.items if names_segment(item)}
+    with_drawing |= {parent.path for parent in segments.values() if parent is not None}
     used = {number.path for one in drawn_or_pointed if isinstance(one, Graphic) for number in one.numbers}
     used |= {a.path for item in tree.items if item.value_type in COORDINATES for a in item.ancestors()}
     nothing = True
@@ -71,12 +74,13 @@ def leftovers(tree: ContentTree, drawn_or_pointed: Sequence[Graphic | Spot]) -> 
         elif item.value_type == "TCOORD":
             nothing = False
             yield item, Unusable("temporal_coordinates", "coordinates in time are no drawing")
-        elif item.value_type == "IMAGE" and _is_segment(item):
+        elif item.path in segments:
             nothing = False
-            yield item, Unusable("segment_not_read", "the region is a segment of another object")
         elif item.value_type == "NUM":
             nothing = False
-            if item.path in used or any(a.path in with_drawing for a in item.ancestors()):
+            if item.path in used or any(
+                a.path in with_drawing or a.value_type in COORDINATES for a in item.ancestors()
+            ):
                 continue
             yield item, _number_alone(item)
     if nothing:
@@ -88,13 +92,6 @@ def _number_alone(item: ContentItem) -> Unusable:
     if unit in MILLIMETRES:
         return Unusable("no_coordinates", "a length without a drawing: it is not known where it was measured")
     return Unusable("not_a_length", f"a number without a drawing; its unit {unit[:16]!r} is no length")
-
-
-def _is_segment(item: ContentItem) -> bool:
-    return any(
-        text_of(reference, "ReferencedSOPClassUID") in SEGMENTATIONS
-        for reference in items_of(item.dataset, "ReferencedSOPSequence")[:1]
-    )
 
 
 def _follow_references(tree: ContentTree, graphics: Sequence[Graphic]) -> None:

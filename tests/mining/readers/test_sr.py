@@ -213,7 +213,7 @@ def test_a_contour_over_several_slices_is_measured_where_it_is_longest() -> None
         (sr(num(("1", "99", "Angle"), 30.0, "deg", scoord("POLYLINE", LONG, image(IMAGE)))), "an_angle"),
         (sr(num(LENGTH, 3.0, "mm")), "no_coordinates"),
         (sr(num(AREA, 3.0, "mm2")), "not_a_length"),
-        (sr(container(None, image(IMAGE, sop_class_uid=SEG))), "segment_not_read"),
+        (sr(container(None, image(IMAGE, sop_class_uid=SEG))), "segment_not_here"),
         (sr(measured_line(SHORT_AXIS, SHORT, IMAGE, 3.0)), "short_axis_alone"),
         (sr(), "no_measurement"),
     ],
