@@ -84,7 +84,7 @@ class StoredImages:
     def _read(self, file_name: str) -> Dataset | None:
         try:
             return dcmread(self._files.path(file_name))
-        except (InvalidDicomError, zlib.error, *UNREADABLE):  # OSError too: a lost file is listed where its own study is read
+        except (InvalidDicomError, zlib.error, *UNREADABLE):  # OSError too: its own study lists a lost file
             return None
 
     @property
