@@ -21,6 +21,9 @@ TOUCHING = np.ones((3, 3), dtype=np.bool_)
 ANOTHER_PIECE = 0.5
 """A piece whose extent is at least this share of the longest one's is another lesion, not a splinter of it."""
 
+MAX_PIECES = 1_000
+"""A mask of more is noise."""
+
 _EDGES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
 
 
@@ -36,14 +39,14 @@ class Piece:
 
 
 def longest_piece(mask: Flags, spacing: PixelSpacing | None) -> Piece | None:
-    """The connected piece of a mask (H, W) with the longest axis; None for an empty mask.
+    """The connected piece of a mask (H, W) with the longest axis; None for an empty mask, or noise.
 
     Two lesions in one mask have no common diameter, so pieces are measured one by one.
     """
-    labels, _ = ndimage.label(mask, structure=TOUCHING)
-    extents = [
-        (longest_possible(box, spacing), label, box) for label, box in enumerate(ndimage.find_objects(labels), start=1)
-    ]
+    labels, count = ndimage.label(mask, structure=TOUCHING)
+    if count > MAX_PIECES:
+        return None
+    extents = [(_diagonal(box, spacing), label, box) for label, box in enumerate(ndimage.find_objects(labels), start=1)]
     extents.sort(key=lambda extent: -extent[0])
     best: Piece | None = None
     longest = 0.0
@@ -70,8 +73,17 @@ def _shifted(axis: Axis, corner: tuple[int, int]) -> Axis:
     return Axis(PointPx(axis.a.col + col, axis.a.row + row), PointPx(axis.b.col + col, axis.b.row + row))
 
 
-def longest_possible(box: tuple[slice, slice], spacing: PixelSpacing | None) -> float:
-    """No axis of a mask with this extent (rows, columns) is longer; in mm, or in pixels without a spacing."""
+def outer_edges(mask: Flags) -> Floats:
+    """The edges (N, 2), col and row, of the first and last pixel of each row of a mask; its longest axis ends there."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows][:, ::-1].argmax(axis=1)
+    centres = np.column_stack([np.append(first, last), np.append(rows, rows)]).astype(np.float64)
+    return (centres[:, None, :] + _EDGES).reshape(-1, 2)
+
+
+def _diagonal(box: tuple[slice, slice], spacing: PixelSpacing | None) -> float:
+    """No axis of a piece with this extent (rows, columns) is longer; in mm, or in pixels without a spacing."""
     rows, cols = box[0].stop - box[0].start, box[1].stop - box[1].start
     return hypot(rows, cols) if spacing is None else hypot(rows * spacing.row_mm, cols * spacing.col_mm)
 

@@ -96,6 +96,9 @@ def _opened(ring: Points) -> Points:
     return ring[:-1] if len(ring) > 1 and np.array_equal(ring[0], ring[-1]) else ring
 
 
+_PIXEL_EDGES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
+
+
 def axes_of_mask(mask: npt.NDArray[np.bool_], spacing: PixelSpacing | None = None) -> tuple[Axis, Axis | None] | None:
     """Longest diameter of a mask (H, W) and the longest perpendicular to it, between the pixels' edges.
 
@@ -107,9 +110,10 @@ def axes_of_mask(mask: npt.NDArray[np.bool_], spacing: PixelSpacing | None = Non
         return None
     scale = np.array([1.0, 1.0] if spacing is None else [spacing.col_mm, spacing.row_mm])
     centres = np.column_stack([cols, rows]).astype(np.float64)
-    steps = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
-    points = (centres[:, None, :] + steps).reshape(-1, 2) * scale  # (4 x pixels, 2)
-    ends = _farthest_pair(points)
+    points = (centres[:, None, :] + _PIXEL_EDGES).reshape(-1, 2) * scale  # (4 x pixels, 2)
+    begins = np.append(True, rows[1:] != rows[:-1])
+    outer = begins | np.append(begins[1:], True)  # the first and the last pixel of each row: no other is a corner
+    ends = _farthest_pair((centres[outer][:, None, :] + _PIXEL_EDGES).reshape(-1, 2) * scale)
     if ends is None:
         return None
     a, b = ends

@@ -19,7 +19,16 @@ from mining.drawings import Unusable
 from mining.elements import MAX_NUMBER, integer_of, items_of, numbers_of, text_of
 from mining.known_images import KnownImages
 from mining.plane_stack import PlaneStack
-from mining.region_slices import PARALLEL, OnImage, Outlined, Region, longest_slice, plane_holding, to_px
+from mining.region_slices import (
+    PARALLEL,
+    OnImage,
+    Outlined,
+    Region,
+    longest_possible,
+    longest_slice,
+    plane_holding,
+    to_px,
+)
 from mining.rings import longest_of_rings
 
 Floats = npt.NDArray[np.float64]
@@ -36,6 +45,9 @@ MAX_CONTOURS = 5_000
 """Of one region."""
 
 MAX_REFERENCES = 2_000
+
+PIXELS_A_POINT = 100
+"""Going through one point of a contour takes as long as through so many pixels of a mask."""
 
 ONE_SLICE_MM = 0.25
 """Contours that are no farther apart along their normal lie on one slice; one may be a hole in another."""
@@ -179,13 +191,17 @@ class ContourSlice:
         self._contours = contours
         self._rings = rings
         self._frame_of_reference_uid = frame_of_reference_uid
-        lows = np.min([ring.points_mm.min(axis=0) for ring in rings], axis=0)
-        highs = np.max([ring.points_mm.max(axis=0) for ring in rings], axis=0)
-        self._possible = float(np.linalg.norm(highs - lows))
+        points = np.concatenate([ring.points_mm for ring in rings])
+        self._points = len(points)
+        self._possible = longest_possible(_flat(points - points[0], rings[0].normal))
 
     @property
     def possible(self) -> float:
         return self._possible
+
+    @property
+    def effort(self) -> int:
+        return PIXELS_A_POINT * self._points
 
     def place(self) -> OnImage | Unusable:
         return self._contours.place(self._rings, self._frame_of_reference_uid)
@@ -195,6 +211,14 @@ class ContourSlice:
             return Unusable("no_plane", "the image has no plane")
         plane = on.plane
         return longest_of_rings([to_px(plane, ring.points_mm) for ring in self._rings], on.spacing)
+
+
+def _flat(points_mm: Floats, normal: Floats | None) -> Floats:
+    """Points (P, 3) in two upright directions across a normal: (P, 2), lengths as they are."""
+    across = np.array([1.0, 0.0, 0.0]) if normal is None else normal
+    _, _, directions = np.linalg.svd(across[None, :])
+    flat: Floats = points_mm @ directions[1:].T
+    return flat
 
 
 def coordinates(item: Dataset, room: int) -> Floats | Unusable:

@@ -16,11 +16,11 @@ from db.measurement import ImageReference
 from mining.drawings import Shape, Unusable
 from mining.elements import integer_of, items_of, numbers_of, text_of
 from mining.known_images import KnownImages
-from mining.masks import longest_piece, longest_possible
+from mining.masks import longest_piece, outer_edges
 from mining.plane_stack import PlaneStack
 from mining.readers.seg_pixels import FrameExtent, SegmentPixels
 from mining.recist import ordered
-from mining.region_slices import OnImage, Outlined, plane_holding, to_mm, to_px
+from mining.region_slices import OnImage, Outlined, longest_possible, plane_holding, to_mm, to_px
 
 Floats = npt.NDArray[np.float64]
 
@@ -146,10 +146,17 @@ class MaskSlice:
         self._extent = extent
         self._number = number
         self._spacing = frames.spacing(extent.frame)
+        unit = self._spacing or PixelSpacing(1.0, 1.0)
+        self._possible = longest_possible(outer_edges(pixels.mask(extent, number)) * (unit.col_mm, unit.row_mm))
 
     @property
     def possible(self) -> float:
-        return longest_possible((self._extent.rows, self._extent.columns), self._spacing)
+        return self._possible
+
+    @property
+    def effort(self) -> int:
+        rows, columns = self._extent.rows, self._extent.columns
+        return (rows.stop - rows.start) * (columns.stop - columns.start)
 
     def place(self) -> OnImage | Unusable:
         rows, cols = self._extent.rows, self._extent.columns
@@ -162,7 +169,7 @@ class MaskSlice:
         piece = longest_piece(self._pixels.mask(self._extent, self._number), self._spacing or on.spacing)
         plane = self._frames.plane(self._extent.frame)
         if piece is None:
-            return Unusable("empty_segment", "no pixel of the frame belongs to the segment")
+            return Unusable("noisy_segment", "the segment falls into more pieces than a lesion has; smooth it")
         axes = [piece.long_axis] if piece.short_axis is None else [piece.long_axis, piece.short_axis]
         ends = np.array([(point.col, point.row) for axis in axes for point in axis.points])
         points = np.concatenate([ends, piece.edges])
