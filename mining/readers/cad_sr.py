@@ -30,8 +30,7 @@ from mining.readers.sr_lesions import lesions_of, spots_alone
 from mining.readers.sr_numbers import Leftover
 
 COMPOSITE_FEATURE, CENTER = "111015", "111010"
-RENDERING_INTENT, NOT_FOR_PRESENTATION = "111056", "111152"
-IMAGE_LATERALITY = "111027"
+NOT_FOR_PRESENTATION = "111152"
 SUMMARIES = {"111062", "111063", "111064", "111065", "111025", "111026"}
 """What was run, on which images and regions of them; not what was found (TID 4015, 4016)."""
 
@@ -58,7 +57,7 @@ def read_cad_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]
     tree = read_tree(ds)
     around = Surroundings(tree.root)
     drawings = read_drawings(tree, around, images)
-    left_out = _take_out(drawings)
+    left_out = _take_out(drawings, around)
     lesions, merged = lesions_of(drawings.graphics, around)
     spots, attached = spots_alone(drawings.spots, drawings.graphics, around)
     attributes = Attributes(uid, "CAD SR", around, lesions, spots)
@@ -82,7 +81,7 @@ def _of_finding(found: _Row, drawn: Sequence[Graphic | Spot], around: Surroundin
     return replace(
         found,
         finding=value or found.finding,
-        site=found.site or around.code(composite, "site") or _laterality(drawn),
+        site=found.site or around.code(composite, "site") or _laterality(drawn, around),
         tracking_id=found.tracking_id or around.text(composite, "tracking_id"),
         tracking_uid=found.tracking_uid or around.text(composite, "tracking_uid"),
         reader="",
@@ -90,7 +89,7 @@ def _of_finding(found: _Row, drawn: Sequence[Graphic | Spot], around: Surroundin
     )
 
 
-def _take_out(drawings: Drawings) -> list[Leftover]:
+def _take_out(drawings: Drawings, around: Surroundings) -> list[Leftover]:
     """Take the drawings out that stand for no lesion to show; once for each finding, with the reason."""
     reasons: dict[str, Leftover] = {}
     kept: set[str] = set()
@@ -98,7 +97,7 @@ def _take_out(drawings: Drawings) -> list[Leftover]:
     for one in drawn:
         if one.home.path in reasons or one.home.path in kept:
             continue
-        reason = _refused(one)
+        reason = _refused(one, around)
         if reason is None:
             kept.add(one.home.path)
         else:
@@ -108,7 +107,7 @@ def _take_out(drawings: Drawings) -> list[Leftover]:
     return list(reasons.values())
 
 
-def _refused(drawn: Graphic | Spot) -> Unusable | None:
+def _refused(drawn: Graphic | Spot, around: Surroundings) -> Unusable | None:
     finding, above = drawn.home, list(drawn.home.ancestors())
     if any(_concept_value(item) in SUMMARIES for item in (finding, *above)):
         return Unusable("not_a_lesion", "the region that an algorithm looked at, not what it found")
@@ -120,7 +119,8 @@ def _refused(drawn: Graphic | Spot) -> Unusable | None:
         return Unusable(
             "part_of_a_finding", "it is a part of the finding that it hangs below, such as one calcification"
         )
-    if _intent((finding, *above)) == NOT_FOR_PRESENTATION:
+    intent = around.code((finding, *above), "intent")
+    if intent is not None and intent.value == NOT_FOR_PRESENTATION:
         return Unusable("not_for_presentation", "the algorithm itself says that the finding is not to be shown")
     return None
 
@@ -153,26 +153,11 @@ def _is_centre(item: ContentItem) -> bool:
     return _concept_value(item) == CENTER
 
 
-def _intent(items: Sequence[ContentItem]) -> str:
-    """The Rendering Intent of the nearest item that has one."""
-    for item in items:
-        for child in item.children:
-            if _concept_value(child) == RENDERING_INTENT:
-                value = code_of(child.dataset, "ConceptCodeSequence")
-                return "" if value is None else value.value
-    return ""
-
-
-def _laterality(drawn: Sequence[Graphic | Spot]) -> Code | None:
+def _laterality(drawn: Sequence[Graphic | Spot], around: Surroundings) -> Code | None:
     """The side of the image as the Image Library gives it, `Left breast`: where the finding names no site."""
-    named = (child.target for one in drawn for child in one.item.children if child.target is not None)
-    sides = (
-        code_of(entry.dataset, "ConceptCodeSequence")
-        for image in named
-        for entry in image.children
-        if _concept_value(entry) == IMAGE_LATERALITY
+    return around.code(
+        [child.target for one in drawn for child in one.item.children if child.target is not None], "side"
     )
-    return next((side for side in sides if side is not None), None)
 
 
 def _concept_value(item: ContentItem) -> str:

@@ -16,7 +16,7 @@ from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_lesions import Lesion
 from mining.readers.sr_numbers import stated_lengths
 from mining.readers.sr_segments import with_segment
-from mining.readers.sr_texts import LesionText, text_about, without_placeholders
+from mining.readers.sr_texts import LesionText, LesionTexts, without_placeholders
 from mining.recist import ordered
 
 
@@ -42,6 +42,7 @@ class Attributes:
         self._uid = uid
         self._kind = kind
         self._around = around
+        self._texts = LesionTexts()
         self._homes: dict[str, set[str]] = defaultdict(set)
         """By the path of each item: the homes of the lesions below it. What stands above several is about none."""
         self._places: dict[str, dict[str, int]] = defaultdict(dict)
@@ -89,7 +90,7 @@ class Attributes:
 
     def _text(self, head: Graphic | Spot, parts: Sequence[ContentItem]) -> LesionText:
         places = self._places[head.home.path]
-        return text_about(parts, places.get(head.item.path, 0), len(places))
+        return self._texts.about(parts, places.get(head.item.path, 0), len(places))
 
     def _said(self, drawn: Sequence[Graphic | Spot], parts: list[ContentItem], text: LesionText) -> _Said:
         around = self._around

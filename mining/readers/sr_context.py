@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from db.codes import Code
@@ -183,11 +182,9 @@ def stated_mm(item: ContentItem) -> float | None:
 
 
 def _with_a_comma(measured: Dataset) -> float | None:
-    """A Numeric Value that breaks DS by a decimal comma, `23,4`: from its bytes, for no value can be made of it."""
-    raw = measured.get_item("NumericValue") if "NumericValue" in measured else None
-    content = raw.value if isinstance(raw, RawDataElement) else None
-    found = _COMMA.fullmatch(content.strip(b" \0")) if isinstance(content, bytes) else None
-    return None if found is None else float(found[0].replace(b",", b"."))
+    """A Numeric Value that breaks DS by a decimal comma: `23,4`."""
+    text = text_of(measured, "NumericValue")
+    return float(text.replace(",", ".")) if _COMMA.fullmatch(text) else None
 
 
-_COMMA = re.compile(rb"\d{1,6},\d{1,9}")
+_COMMA = re.compile(r"[0-9]{1,6},[0-9]{1,9}")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 
 from mining.content_tree import ContentTree
 from mining.drawings import Unusable
 from mining.known_images import KnownImages
 from mining.readers.sr_context import Surroundings
-from mining.readers.sr_graphics import COORDINATES, Graphic, Spot, only_image, read_graphic
+from mining.readers.sr_graphics import COORDINATES, Graphic, Spot, read_graphic
+from mining.readers.sr_images import NamedImages
 from mining.readers.sr_numbers import Leftover, give_numbers
 from mining.readers.sr_segments import Segments, names_segment
 
 MAX_DRAWINGS = 5_000
 """Drawings and places in one document; a large report has a few hundred."""
+
+MAX_TRIED = 10_000
+"""Coordinates and segments that are looked at for them."""
 
 
 @dataclass(slots=True)
@@ -28,20 +31,22 @@ class Drawings:
 
 def read_drawings(tree: ContentTree, around: Surroundings, images: KnownImages) -> Drawings:
     """What is drawn in a document, read with all that is known of its images."""
-    default = cache(lambda: only_image(tree))
+    named = NamedImages(tree)
     found = Drawings()
     segments = Segments(around, images)
     drawn: dict[tuple[object, ...], Graphic] = {}
     pointed: set[tuple[object, ...]] = set()
+    tried = 0
     for item in tree.items:
         if item.value_type not in COORDINATES and not names_segment(item):
             continue
-        if len(drawn) + len(pointed) >= MAX_DRAWINGS:
+        tried += 1
+        if len(drawn) + len(pointed) >= MAX_DRAWINGS or tried > MAX_TRIED:
             reason = f"a document of over {MAX_DRAWINGS} drawings is not read on"
             found.unusable.append((item, Unusable("too_many_drawings", reason)))
             break
         is_drawn = item.value_type in COORDINATES
-        one = read_graphic(item, default, images, around) if is_drawn else segments.drawing(item)
+        one = read_graphic(item, named, images, around) if is_drawn else segments.drawing(item)
         if isinstance(one, Unusable):
             found.unusable.append((item, one))
         elif isinstance(one, Spot):
@@ -62,7 +67,8 @@ def read_drawings(tree: ContentTree, around: Surroundings, images: KnownImages) 
 
 def _let_go(found: Drawings) -> None:
     """Two loose points that no number measures are a place, not a line."""
-    loose = [graphic for graphic in found.graphics if graphic.is_loose and graphic.role is None]
+    loose = {id(graphic): graphic for graphic in found.graphics if graphic.is_loose and graphic.role is None}
     if loose:
-        found.graphics = [graphic for graphic in found.graphics if graphic not in loose]
-        found.spots = sorted([*found.spots, *(line.spot for line in loose)], key=lambda spot: spot.item.position)
+        spots = [*found.spots, *(line.spot for line in loose.values())]
+        found.graphics = [graphic for graphic in found.graphics if id(graphic) not in loose]
+        found.spots = sorted(spots, key=lambda spot: spot.item.position)

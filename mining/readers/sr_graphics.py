@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from db.geometry import PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement
-from mining.content_tree import ContentItem, ContentTree
+from mining.content_tree import ContentItem
 from mining.drawings import Shape, Unusable, shape_of
-from mining.elements import items_of, numbers_of, text_of
+from mining.elements import numbers_of, text_of
 from mining.known_images import KnownImages
-from mining.plane_stack import SAME_MM, PlaneStack
+from mining.plane_stack import SAME_MM
 from mining.readers.sr_concepts import ANGLES, GENERAL_ROLES, REFERENCE_GEOMETRY, REFERENCE_POINTS
 from mining.readers.sr_context import Surroundings, role_of_number, unit_of_number
-
-SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.1.1.66.5"}
-"""SEG, label map SEG and Surface Segmentation Storage: an IMAGE item of these is no image to draw on."""
-
-WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
-"""VL Whole Slide Microscopy: the one image whose total pixel matrix is not its frame (PS3.3 C.18.6.1.1)."""
+from mining.readers.sr_images import NamedImages
 
 MAX_POINTS = 100_000
 """The longest contour seen has a few thousand."""
@@ -70,17 +65,14 @@ class Spot:
 
 
 def read_graphic(
-    item: ContentItem, default: Callable[[], ImageReference | None], images: KnownImages, around: Surroundings
+    item: ContentItem, named: NamedImages, images: KnownImages, around: Surroundings
 ) -> Graphic | Spot | Unusable:
-    """A SCOORD or SCOORD3D item as a drawing, or as a place.
-
-    default: the one image of the document, for writers that do not say on which of it they drew.
-    """
+    """A SCOORD or SCOORD3D item as a drawing, or as a place."""
     numbers = [number for number in item.ancestors() if number.value_type == "NUM"][:1]
     unusable = _no_drawing(item, numbers)
     if unusable is not None:
         return unusable
-    found = _planar_points(item, default) if item.value_type == "SCOORD" else _spatial(item, images)
+    found = _planar_points(item, named) if item.value_type == "SCOORD" else _spatial(item, named, images)
     if isinstance(found, Unusable):
         return found
     image, points = found
@@ -117,56 +109,19 @@ def _middle(points: Sequence[PointPx]) -> PointPx:
     return PointPx(sum(p.col for p in points) / len(points), sum(p.row for p in points) / len(points))
 
 
-def only_image(tree: ContentTree) -> ImageReference | None:
-    """The one image that a document names, or None if it names several or none."""
-    named = {frame for item in tree.items if item.value_type == "IMAGE" for frame in frames_of(item)}
-    return named.pop() if len(named) == 1 else None
-
-
-def image_references(item: ContentItem) -> list[ImageReference]:
-    """The image frames that an item's own children name, each once; by reference too."""
-    found: dict[ImageReference, None] = {}
-    for child in item.children:
-        named = child.target if child.target is not None else child
-        if named.value_type == "IMAGE":
-            found.update(dict.fromkeys(frames_of(named)))
-    return list(found)
-
-
-def frames_of(item: ContentItem) -> list[ImageReference]:
-    """The frames that an IMAGE item names; none for a segmentation, a tiled slide or an empty reference."""
-    for reference in items_of(item.dataset, "ReferencedSOPSequence")[:1]:
-        uid = text_of(reference, "ReferencedSOPInstanceUID")
-        if uid and text_of(reference, "ReferencedSOPClassUID") not in {*SEGMENTATIONS, WHOLE_SLIDE}:
-            frames = numbers_of(reference, "ReferencedFrameNumber") or (1.0,)
-            return [ImageReference(uid, max(int(frame), 1)) for frame in frames]
-    return []
-
-
-def _planar_points(
-    item: ContentItem, default: Callable[[], ImageReference | None]
-) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
+def _planar_points(item: ContentItem, named: NamedImages) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
     pairs = _tuples(item, 2)
     if isinstance(pairs, Unusable):
         return pairs
-    image = _image_of(item, default)
+    image = named.image_of(item)
     if isinstance(image, Unusable):
         return image
     return image, tuple(PointPx.from_scoord(x, y) for x, y in pairs)
 
 
-def _image_of(item: ContentItem, default: Callable[[], ImageReference | None]) -> ImageReference | Unusable:
-    """The image below the drawing, else the one that the nearest item above it names, else the document's only one."""
-    for holder in (item, *item.ancestors()):
-        references = image_references(holder)
-        if len(references) > 1:
-            return Unusable("ambiguous_image", f"the drawing could lie on {len(references)} images or frames")
-        if references:
-            return references[0]
-    return default() or Unusable("no_image_reference", "the drawing refers to no image")
-
-
-def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
+def _spatial(
+    item: ContentItem, named: NamedImages, images: KnownImages
+) -> tuple[ImageReference, tuple[PointPx, ...]] | Unusable:
     """SCOORD3D (PS3.3 C.18.9): millimetres in a frame of reference, laid on the one image plane that holds them all."""
     triples = _tuples(item, 3)
     if isinstance(triples, Unusable):
@@ -174,24 +129,17 @@ def _spatial(item: ContentItem, images: KnownImages) -> tuple[ImageReference, tu
     if text_of(item.dataset, "GraphicType").upper() == "ELLIPSOID":
         return Unusable("a_solid", "an ellipsoid is no drawing on one image")
     points = np.array(triples)  # (P, 3)
-    stack = images.in_frame_of_reference(text_of(item.dataset, "ReferencedFrameOfReferenceUID"))
-    named = _named_planes(item, images)
-    held = [held for held in (named.holding(points), stack.holding(points)) if held is not None]
+    around = images.in_frame_of_reference(text_of(item.dataset, "ReferencedFrameOfReferenceUID"))
+    stacks = [*named.planes(item, images), around]
+    held = [held for stack in stacks if (held := stack.holding(points)) is not None]
     if held:
         nearest = min(one.off_mm for one in held)
         best = next(one for one in held if one.off_mm <= nearest + SAME_MM)
         return best.frame, best.points
-    known_planes = len({*named.frames, *stack.frames})
+    known_planes = len({frame for stack in stacks for frame in stack.frames})
     if not known_planes:
         return Unusable("no_plane", "no image of that frame of reference has arrived, so millimetres cannot be placed")
     return Unusable("off_plane", f"the points lie on none of the {known_planes} known image planes")
-
-
-def _named_planes(item: ContentItem, images: KnownImages) -> PlaneStack:
-    """The planes of the images that a drawing, or an item above it, names; the nearest item's first."""
-    named = dict.fromkeys(reference for holder in (item, *item.ancestors()) for reference in image_references(holder))
-    known = [(reference, images.find(reference)) for reference in named]
-    return PlaneStack([(frame, image.plane) for frame, image in known if image is not None and image.plane is not None])
 
 
 def _tuples(item: ContentItem, size: int) -> list[tuple[float, ...]] | Unusable:

@@ -26,8 +26,8 @@ def give_numbers(tree: ContentTree, around: Surroundings, graphics: Sequence[Gra
     free = _free_numbers(tree, graphics)
     sharing: dict[str, list[Graphic]] = defaultdict(list)
     for graphic in graphics:
-        if graphic.numbers:
-            continue
+        if graphic.numbers and (graphic.role is not None or not around.is_lesion(graphic.home)):
+            continue  # an area below which a lesion is drawn leaves its lengths to the numbers beside it
         ancestor = _nearest_with_numbers(graphic, free, around)
         if ancestor is not None:
             sharing[ancestor.path].append(graphic)

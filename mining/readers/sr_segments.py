@@ -18,7 +18,8 @@ from mining.known_images import KnownImages
 from mining.readers.seg import NO_LESION, Segmentation
 from mining.readers.sr_concepts import FINDING_CATEGORY, IMAGE_LIBRARY
 from mining.readers.sr_context import Surroundings, content_text
-from mining.readers.sr_graphics import SEGMENTATIONS, Graphic
+from mining.readers.sr_graphics import Graphic
+from mining.readers.sr_images import SEGMENTATIONS
 from mining.region_kind import RegionKind, kind_of_region
 from mining.region_slices import Region
 

@@ -33,22 +33,35 @@ class LesionText:
 NO_TEXT = LesionText()
 
 
-def text_about(parts: Sequence[ContentItem], place: int = 0, of: int = 1) -> LesionText:
-    """What free texts say of a lesion: one above its drawing, else one beside it.
+class LesionTexts:
+    """Answers for one document; the children of each item are looked through once."""
 
-    parts: the item that holds the lesion first, then its drawings and numbers and what stands between.
-    place, of: which of how many lesions of that item it is; in an item of several, each has the text of its place if
-    there are as many texts as lesions.
-    """
-    above = [item for item in parts[1:] if item.value_type == "TEXT"]
-    below = [text for item in parts[1:] for text in item.children[:MAX_TEXTS] if _is_free(text)]
-    near = _said([*above, *below])
-    if near.text:
-        return near
-    beside = [text for text in parts[0].children[:MAX_TEXTS] if _is_free(text) and _is_about_a_lesion(text)]
-    if of == 1:
-        return _said(beside)
-    return _said([beside[place]]) if len(beside) == of else NO_TEXT
+    def __init__(self) -> None:
+        self._about: dict[str, list[ContentItem]] = {}
+
+    def about(self, parts: Sequence[ContentItem], place: int = 0, of: int = 1) -> LesionText:
+        """What free texts say of a lesion: one above its drawing, else one beside it.
+
+        parts: the item that holds the lesion first, then its drawings and numbers and what stands between.
+        place, of: which of how many lesions of that item it is; in an item of several, each has the text of its place
+        if there are as many texts as lesions.
+        """
+        above = [item for item in parts[1:] if item.value_type == "TEXT"]
+        near = _said([*above, *(text for item in parts[1:] for text in self._below(item))])
+        if near.text:
+            return near
+        beside = self._below(parts[0])
+        if of == 1:
+            return _said(beside)
+        return _said([beside[place]]) if len(beside) == of else NO_TEXT
+
+    def _below(self, item: ContentItem) -> list[ContentItem]:
+        """The texts right below an item that are about a lesion."""
+        known = self._about.get(item.path)
+        if known is None:
+            free = [child for child in item.children if _is_free(child)][:MAX_TEXTS]
+            known = self._about[item.path] = [text for text in free if _is_about_a_lesion(text)]
+        return known
 
 
 def without_placeholders(label: str) -> str:
