@@ -49,6 +49,7 @@ class ImageHeader:
 
     planes: one for each frame, or one alone that all frames share, or none if the header gives none that is usable.
     spacing: that of the planes; may be known without a plane.
+    purpose: what it was made for if not to show a patient's lesions (`mining.image_purpose`).
     """
 
     image_type: str
@@ -58,6 +59,7 @@ class ImageHeader:
     frames: int
     spacing: PixelSpacing | None
     planes: tuple[Plane, ...]
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)

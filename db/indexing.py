@@ -102,6 +102,7 @@ def _image_row(sop_instance_uid: str, series_instance_uid: str, image: ImageHead
             [plane.origin.x, plane.origin.y, plane.origin.z, *plane.along_row, *plane.along_column]
             for plane in image.planes
         ],
+        "purpose": image.purpose,
     }
 
 

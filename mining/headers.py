@@ -11,18 +11,19 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from db.errors import GeometryError
-from db.geometry import PixelSpacing, Plane
+from db.geometry import Plane
 from db.headers import Header, ImageHeader, PatientHeader, SeriesHeader, StudyHeader
 from mining.elements import (
     UNREADABLE,
     integer_of,
     items_of,
     moment,
-    numbers_of,
     text_of,
     value_of,
 )
+from mining.image_purpose import purpose_of
 from mining.planes import frame_planes, functional_group
+from mining.spacings import spacing_of
 
 LONGEST_ID = 256
 """Characters of a patient's ID that are kept: PS3.5 allows 64, and no index of a database takes any length."""
@@ -66,8 +67,9 @@ def _image(ds: Dataset) -> ImageHeader | None:
         rows=rows,
         columns=columns,
         frames=max(frames, 1),
-        spacing=planes[0].spacing if planes else _spacing(ds),
+        spacing=planes[0].spacing if planes else spacing_of(ds),
         planes=planes,
+        purpose=purpose_of(ds),
     )
 
 
@@ -80,16 +82,6 @@ def _planes(ds: Dataset) -> tuple[Plane, ...]:
     if any(plane.spacing != planes[0].spacing for plane in planes):
         return ()
     return planes[:1] if all(plane == planes[0] for plane in planes) else planes
-
-
-def _spacing(ds: Dataset) -> PixelSpacing | None:
-    """Pixel Spacing of an image that has no usable plane; of frames, where the first says it."""
-    holder = _or_none(lambda: functional_group(ds, 0, "PixelMeasuresSequence")) or ds
-    match numbers_of(holder, "PixelSpacing"):
-        case (row_mm, col_mm) if row_mm > 0 and col_mm > 0:
-            return PixelSpacing(row_mm, col_mm)
-        case _:
-            return None
 
 
 def _body_part(ds: Dataset) -> str:

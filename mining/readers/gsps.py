@@ -1,4 +1,4 @@
-"""Softcopy presentation states → measurements, and a reason for all other graphics. Pure.
+"""Softcopy presentation states → measurements and places, and a reason for all other graphics. Pure.
 
 PACS keep what a radiologist drew as lines and texts on a presentation state: two lines that cross near their middles
 are one lesion's diameters, and the value stands in a text beside them.
@@ -7,48 +7,60 @@ are one lesion's diameters, and the value stands in a text beside them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from db.geometry import PixelSpacing, PointPx
-from db.measurement import ImageReference, Measurement, Rejected, Source
-from mining.drawings import Shape, Unusable, is_outline_of, recist_pairs, shape_of
-from mining.elements import items_of, moment_of, number_of, numbers_of, text_of
+from db.geometry import PointPx
+from db.measurement import Found, ImageReference, Measurement, Rejected, Source, WeakLabel
+from mining.drawings import Unusable
+from mining.elements import integer_of, items_of, moment_of, text_of
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages
+from mining.readers.gsps_coordinates import Coordinates, Pair
+from mining.readers.gsps_graphics import Drawn, Layer, read_compound, read_simple
+from mining.readers.gsps_lesions import Graphic, Lesion, lesions_of
+from mining.readers.gsps_pairing import give_texts, long_and_short, parts_of_angles
+from mining.readers.gsps_texts import Text, read_text
 from mining.recist import ordered
-from mining.stated_text import stated_in_text
 
-MAX_GRAPHICS = 5_000
-"""In one presentation state."""
+MAX_GRAPHICS = 2_000
+"""In one presentation state; graphics that are refused count, too."""
+
+MAX_TEXTS = 1_000
+
+MAX_OUTLINE_POINTS = 20_000
+"""Of all outlines of one presentation state, whose axes take time to find."""
 
 DUPLICATES = 50
 """So many drawings before it are looked through for the same one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    path: str
-    shape: Shape
+def read_gsps(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
+    """All measurements of a presentation state, then the places, then the rejections.
 
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    anchor: PointPx | None
-    stated: tuple[float, ...]
-
-
-def read_gsps(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | Rejected]:
-    """All measurements of a presentation state, then the rejections. Paths name sequences and items, from 1."""
+    Paths name sequences and items, from 1. What stands in another annotation of the same image may belong together.
+    """
     state = _State(ds, images)
-    annotations = items_of(ds, "GraphicAnnotationSequence")
-    for number, annotation in enumerate(annotations, start=1):
-        yield from state.read(f"GraphicAnnotationSequence[{number}]", annotation)
-    if not annotations:
-        yield Rejected(state.uid, "1", "no_measurement", "the presentation state holds no graphic")
+    for number, annotation in enumerate(items_of(ds, "GraphicAnnotationSequence"), start=1):
+        if state.is_full:
+            break
+        state.collect(number, annotation)
+    found = [one for page in state.pages.values() for one in state.found_on(page)]
+    yield from sorted(found, key=lambda one: isinstance(one, WeakLabel))
+    if not found and not state.rejected:
+        yield Rejected(state.uid, "1", "no_measurement", "the presentation state holds no graphic of a lesion")
     yield from state.rejected
+
+
+@dataclass(slots=True)
+class _Page:
+    """What is drawn on one image."""
+
+    image: ImageReference
+    known: KnownImage | None
+    graphics: list[Graphic] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
 
 
 class _State:
@@ -57,215 +69,206 @@ class _State:
     def __init__(self, ds: Dataset, images: KnownImages) -> None:
         self.uid = text_of(ds, "SOPInstanceUID")
         self.rejected: list[Rejected] = []
-        self._ds = ds
+        self.pages: dict[ImageReference, _Page] = {}
         self._images = images
+        self._coordinates = Coordinates(ds, images)
+        self._layers = {
+            text_of(item, "GraphicLayer"): text_of(item, "GraphicLayerDescription")
+            for item in items_of(ds, "GraphicLayerSequence")
+        }
+        self._groups = {
+            integer_of(item, "GraphicGroupID"): text_of(item, "GraphicGroupLabel")
+            for item in items_of(ds, "GraphicGroupSequence")
+        }
         self._reader = text_of(ds, "ContentCreatorName")
         self._at: datetime | None = moment_of(
             ds, "PresentationCreationDate", "PresentationCreationTime", text_of(ds, "TimezoneOffsetFromUTC")
         )
-        self._graphics = 0
+        self._graphics = self._texts = self._outline_points = 0
 
-    def reject(self, path: str, unusable: Unusable) -> None:
+    @property
+    def is_full(self) -> bool:
+        return self._graphics > MAX_GRAPHICS
+
+    def _reject(self, path: str, unusable: Unusable) -> None:
         self.rejected.append(Rejected(self.uid, path, unusable.reason_code, unusable.reason))
 
-    def read(self, path: str, annotation: Dataset) -> Iterator[Measurement]:
-        image = self._image_of(annotation)
-        graphics = [
-            *_numbered(annotation, path, "GraphicObjectSequence"),
-            *_numbered(annotation, path, "CompoundGraphicSequence"),
-        ]
-        if isinstance(image, Unusable):
-            for at, _ in graphics[:MAX_GRAPHICS]:
-                self.reject(at, image)
+    # --- what an annotation holds
+
+    def collect(self, number: int, annotation: Dataset) -> None:
+        """Put the graphics and texts of one annotation on the page of its image."""
+        path = f"GraphicAnnotationSequence[{number}]"
+        compounds = _numbered(annotation, path, "CompoundGraphicSequence")
+        simple = _numbered(annotation, path, "GraphicObjectSequence")
+        image, layer = self._coordinates.image_of(annotation), self._layer(annotation)
+        refused = image if isinstance(image, Unusable) else _refused(layer)
+        if isinstance(image, Unusable) or refused is not None:
+            for at, _ in [*compounds, *simple][: MAX_GRAPHICS - self._graphics]:
+                self._graphics += 1
+                self._reject(at, refused or _NO_ROOM)
             return
-        known = self._images.find(image)
-        spacing = None if known is None else known.spacing
-        drawings: list[_Drawing] = []
-        for at, graphic in graphics:
-            self._graphics += 1
-            if self._graphics > MAX_GRAPHICS:
-                self.reject(at, Unusable("too_many_drawings", f"over {MAX_GRAPHICS} graphics are not read on"))
-                break
-            shape = self._shape(graphic, image, known)
-            if isinstance(shape, Unusable):
-                self.reject(at, shape)
-            elif shape not in [drawing.shape for drawing in drawings[-DUPLICATES:]]:
-                drawings.append(_Drawing(at, shape))  # a compound graphic is often repeated as a plain one
-        texts = self._texts(annotation, image, known)
-        lesions = self._lesions(drawings, spacing)
-        for lesion, text in _with_texts(lesions, texts):
-            yield self._measurement(lesion, text, image, spacing, text_of(annotation, "GraphicLayer"))
+        page = self.pages.get(image)
+        if page is None:
+            page = self.pages[image] = _Page(image, self._images.find(image))
+        drawn_whole: set[int | None] = set()
+        for at, item in compounds:
+            if self._add(page, at, item, number, layer, self._compound(page, item)):
+                drawn_whole.add(integer_of(item, "CompoundGraphicInstanceID"))
+        for at, item in simple:
+            compound = integer_of(item, "CompoundGraphicInstanceID")
+            if compound is None or compound not in drawn_whole:  # else it is there for viewers that know no compounds
+                self._add(page, at, item, number, layer, self._simple(page, item))
+        for at, item in _numbered(annotation, path, "TextObjectSequence")[: MAX_TEXTS - self._texts]:
+            self._texts += 1
+            text = read_text(item, at, number, lambda pairs, units: self._points(page, pairs, units))
+            if text is not None:
+                page.texts.append(text)
 
-    # --- images and coordinates
+    def _layer(self, annotation: Dataset) -> Layer:
+        name = text_of(annotation, "GraphicLayer")
+        return Layer(name, self._layers.get(name, ""))
 
-    def _image_of(self, annotation: Dataset) -> ImageReference | Unusable:
-        """The one image that an annotation, or else the whole presentation state, refers to."""
-        named = _references(annotation)
-        if not named:
-            named = [r for series in items_of(self._ds, "ReferencedSeriesSequence") for r in _references(series)]
-        if len(named) == 1:
-            return named[0]
-        if not named:
-            return Unusable("no_image_reference", "the graphic refers to no image")
-        return Unusable("ambiguous_image", f"the graphic could lie on {len(named)} images or frames")
+    def _points(self, page: _Page, pairs: Sequence[Pair], units: str) -> list[PointPx] | Unusable:
+        return self._coordinates.points(pairs, units, page.image, page.known)
 
-    def _shape(self, graphic: Dataset, image: ImageReference, known: KnownImage | None) -> Shape | Unusable:
-        compound = text_of(graphic, "CompoundGraphicType").upper()
-        kind = _COMPOUND.get(compound) if compound else text_of(graphic, "GraphicType").upper()
-        if kind is None:
-            return Unusable("unknown_graphic", f"a compound graphic of type {compound[:16]!r} is no measurement")
-        units = text_of(graphic, "CompoundGraphicUnits" if compound else "GraphicAnnotationUnits").upper()
-        numbers = numbers_of(graphic, "GraphicData")
-        if numbers is None or len(numbers) % 2 or (number_of(graphic, "GraphicDimensions") or 2) != 2:
-            return Unusable("bad_coordinates", "the coordinates are not pairs of finite numbers")
-        pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
-        points = self._points(pairs, units, image, known)
-        if isinstance(points, Unusable):
-            return points
-        filled = text_of(graphic, "GraphicFilled").upper() == "Y"
-        return shape_of(kind, points, None if known is None else known.spacing, encloses=filled)
+    def _simple(self, page: _Page, item: Dataset) -> list[Drawn] | Unusable:
+        spacing = None if page.known is None else page.known.spacing
+        drawn = read_simple(item, lambda pairs, units: self._points(page, pairs, units), spacing, self._room)
+        return drawn if isinstance(drawn, Unusable) else [drawn]
 
-    def _points(
-        self, pairs: Sequence[tuple[float, float]], units: str, image: ImageReference, known: KnownImage | None
-    ) -> list[PointPx] | Unusable:
-        """PIXEL as it stands; DISPLAY, a fraction of the displayed area, if that is the whole image (C.10.5.1.2)."""
-        if units in ("PIXEL", ""):
-            return [PointPx.from_scoord(x, y) for x, y in pairs]
-        if units != "DISPLAY":
-            return Unusable("unknown_units", f"coordinates in units of {units[:16]!r} are not read")
-        size = self._whole_image(image, known)
-        if isinstance(size, Unusable):
-            return size
-        rows, columns = size
-        return [PointPx.from_scoord(x * columns, y * rows) for x, y in pairs]
+    def _compound(self, page: _Page, item: Dataset) -> list[Drawn] | Unusable:
+        return read_compound(
+            item,
+            lambda pairs, units: self._points(page, pairs, units),
+            lambda points, angle, about: self._coordinates.turned(points, angle, about, page.image),
+            None if page.known is None else page.known.spacing,
+        )
 
-    def _whole_image(self, image: ImageReference, known: KnownImage | None) -> tuple[int, int] | Unusable:
-        if known is None:
-            return Unusable("display_units", "it is drawn on the display, and the image's size is not known")
-        if (number_of(self._ds, "ImageRotation") or 0) != 0 or text_of(self._ds, "ImageHorizontalFlip").upper() == "Y":
-            return Unusable("display_units", "it is drawn on the display of a turned image")
-        areas = [
-            area
-            for area in items_of(self._ds, "DisplayedAreaSelectionSequence")
-            if not _references(area) or image in _references(area)
-        ]
-        whole = ((1.0, 1.0), (float(known.columns), float(known.rows)))
-        shown = [
-            (numbers_of(a, "DisplayedAreaTopLeftHandCorner"), numbers_of(a, "DisplayedAreaBottomRightHandCorner"))
-            for a in areas
-        ]
-        if shown != [whole]:
-            return Unusable("display_units", "it is drawn on a display that does not show just the whole image")
-        return known.rows, known.columns
+    @property
+    def _room(self) -> int:
+        return MAX_OUTLINE_POINTS - self._outline_points
 
-    def _texts(self, annotation: Dataset, image: ImageReference, known: KnownImage | None) -> list[_Text]:
-        texts: list[_Text] = []
-        for item in items_of(annotation, "TextObjectSequence"):
-            text = " ".join(text_of(item, "UnformattedTextValue").split())
-            if text:
-                texts.append(_Text(text, self._anchor(item, image, known), stated_in_text(text)))
-        return texts
-
-    def _anchor(self, item: Dataset, image: ImageReference, known: KnownImage | None) -> PointPx | None:
-        """Where a text points to, else where it stands."""
-        for units, first, second in (
-            ("AnchorPointAnnotationUnits", "AnchorPoint", "AnchorPoint"),
-            ("BoundingBoxAnnotationUnits", "BoundingBoxTopLeftHandCorner", "BoundingBoxBottomRightHandCorner"),
-        ):
-            corners = [numbers_of(item, keyword) or () for keyword in (first, second)]
-            pairs = [(corner[0], corner[1]) for corner in corners if len(corner) >= 2]
-            points = self._points(pairs, text_of(item, units).upper(), image, known) if len(pairs) == 2 else None
-            if isinstance(points, list):
-                return PointPx((points[0].col + points[1].col) / 2, (points[0].row + points[1].row) / 2)
-        return None
-
-    # --- lesions
-
-    def _lesions(self, drawings: Sequence[_Drawing], spacing: PixelSpacing | None) -> list[tuple[_Drawing, ...]]:
-        lines = [drawing for drawing in drawings if drawing.shape.is_line]
-        pairs = recist_pairs([line.shape.long_axis for line in lines], spacing)
-        paired = {position for pair in pairs for position in pair}
-        lesions: list[tuple[_Drawing, ...]] = [(lines[a], lines[b]) for a, b in pairs]
-        lesions += [(line,) for position, line in enumerate(lines) if position not in paired]
-        for region in drawings:
-            outline = region.shape.outline
-            if outline is None:
+    def _add(
+        self, page: _Page, path: str, item: Dataset, number: int, layer: Layer, drawn: list[Drawn] | Unusable
+    ) -> bool:
+        """Whether the graphic is understood; one that is drawn already is not added again."""
+        if self.is_full:
+            return False
+        self._graphics += 1
+        if self.is_full:
+            drawn = _NO_ROOM
+        if isinstance(drawn, Unusable):
+            self._reject(path, drawn)
+            return drawn.reason_code != "unknown_graphic"
+        for n, one in enumerate(drawn, start=1):
+            self._outline_points += len(one.points)
+            if any(_shows_the_same(one, other.drawn) for other in page.graphics[-DUPLICATES:]):
                 continue
-            around = next(
-                (p for p in lesions if len(p) == 2 and is_outline_of(outline, *(d.shape.long_axis for d in p))), None
+            graphic = Graphic(
+                path=path if len(drawn) == 1 else f"{path}.{n}",
+                drawn=one,
+                annotation=number,
+                layer=layer,
+                group=integer_of(item, "GraphicGroupID"),
+                compound=integer_of(item, "CompoundGraphicInstanceID"),
+                tracking_id=text_of(item, "TrackingID"),
+                tracking_uid=text_of(item, "TrackingUID"),
             )
-            if around is None:
-                lesions.append((region,))
-            else:
-                reason = f"the axes of the same lesion are drawn at {around[0].path}"
-                self.reject(region.path, Unusable("axes_are_drawn", reason))
-        return lesions
+            page.graphics.append(graphic)
+        return True
 
-    def _measurement(
-        self,
-        lesion: tuple[_Drawing, ...],
-        text: _Text | None,
-        image: ImageReference,
-        spacing: PixelSpacing | None,
-        layer: str,
-    ) -> Measurement:
-        shape = lesion[0].shape
+    # --- what it comes to
+
+    def found_on(self, page: _Page) -> Iterator[Measurement | WeakLabel]:
+        """The lesions of one image, and the places that were pointed at; rejects what is neither."""
+        spacing = None if page.known is None else page.known.spacing
+        lesions, refused = lesions_of(page.graphics, spacing)
+        for graphic, unusable in refused:
+            self._reject(graphic.path, unusable)
+        left = give_texts(lesions, page.texts)
+        angles = parts_of_angles(lesions)
+        for lesion in lesions:
+            if lesion.is_no_lesion or lesion.graphics[0].path in angles:
+                for graphic in lesion.graphics:
+                    self._reject(graphic.path, _SAID_TO_BE_NONE)
+            elif lesion.at is not None:
+                yield self._place(page.image, lesion.at, lesion.graphics[0].path, lesion)
+            else:
+                yield self._measurement(page, lesion)
+        for text in left:
+            if text.at is not None and text.points and text.is_about_a_lesion:
+                yield self._place(page.image, text.at, text.path, Lesion((), text.at, [text]))
+
+    def _measurement(self, page: _Page, lesion: Lesion) -> Measurement:
+        shapes = [graphic.drawn.shape for graphic in lesion.graphics if graphic.drawn.shape is not None]
+        shape = shapes[0]
         long_axis, short_axis = shape.long_axis, shape.short_axis
-        if len(lesion) == 2:
-            long_axis, short_axis = ordered(long_axis, lesion[1].shape.long_axis, spacing)
-        stated = sorted(text.stated, reverse=True) if text is not None else []
+        if len(shapes) == 2:
+            spacing = None if page.known is None else page.known.spacing
+            long_axis, short_axis = ordered(long_axis, shapes[1].long_axis, spacing)
+        stated = long_and_short(lesion)
+        tracking_id, tracking_uid = self._tracking(lesion)
         return Measurement(
-            source=Source(self.uid, lesion[0].path, "GSPS"),
-            image=image,
+            source=Source(self.uid, lesion.graphics[0].path, "GSPS"),
+            image=page.image,
             long_axis=long_axis,
             short_axis=short_axis,
             derived=not shape.is_line,
             outline=shape.outline,
             stated_long_axis_mm=stated[0] if stated else None,
-            stated_short_axis_mm=stated[1] if len(stated) > 1 and short_axis is not None else None,
-            tracking_id=layer,
+            stated_short_axis_mm=stated[1] if len(stated) > 1 else None,
+            tracking_id=tracking_id,
+            tracking_uid=tracking_uid,
             reader=self._reader,
             measured_at=self._at,
-            comment="" if text is None else text.text,
+            comment=_comment(lesion),
         )
 
+    def _place(self, image: ImageReference, at: PointPx, path: str, lesion: Lesion) -> WeakLabel:
+        tracking_id, tracking_uid = self._tracking(lesion)
+        return WeakLabel(
+            source=Source(self.uid, path, "GSPS"),
+            image=image,
+            point=at,
+            tracking_id=tracking_id,
+            tracking_uid=tracking_uid,
+            reader=self._reader,
+            measured_at=self._at,
+            comment=_comment(lesion),
+        )
 
-_COMPOUND = {"MULTILINE": "POLYLINE", "RANGELINE": "POLYLINE", "RULER": "POLYLINE"}
-"""Compound graphics (PS3.3 C.10.5.1.3) that are a line between two points; arrows and cross hairs measure nothing."""
+    def _tracking(self, lesion: Lesion) -> tuple[str, str]:
+        """The lesion's name: as it is tracked, as a text calls it, as its group is called, else that of its layer."""
+        parts: list[Graphic | Text] = [*lesion.graphics, *lesion.texts]
+        names = [
+            *(part.tracking_id for part in parts),
+            *(text.name for text in lesion.texts),
+            *(self._groups.get(part.group, "") for part in parts if part.group is not None),
+            *(graphic.layer.name for graphic in lesion.graphics),
+        ]
+        uids = (part.tracking_uid for part in parts)
+        return next(filter(None, names), ""), next(filter(None, uids), "")
+
+
+_NO_ROOM = Unusable("too_many_drawings", f"over {MAX_GRAPHICS} graphics are not read on")
+_SAID_TO_BE_NONE = Unusable("not_a_measurement", "its text says that it is an angle or a scale")
+_OF_NO_LESION = Unusable("not_a_measurement", "its layer holds scales, angles or lines of other planes")
+
+
+def _shows_the_same(one: Drawn, other: Drawn) -> bool:
+    if one.shape is None and one.at is None:
+        return one.points == other.points
+    return one.shape == other.shape and one.at == other.at
+
+
+def _refused(layer: Layer) -> Unusable | None:
+    return _OF_NO_LESION if layer.is_of_no_lesion else None
+
+
+def _comment(lesion: Lesion) -> str:
+    return "; ".join(dict.fromkeys(text.text for text in lesion.texts))
 
 
 def _numbered(annotation: Dataset, path: str, keyword: str) -> list[tuple[str, Dataset]]:
-    return [(f"{path}.{keyword}[{n}]", item) for n, item in enumerate(items_of(annotation, keyword), start=1)]
-
-
-def _references(holder: Dataset) -> list[ImageReference]:
-    """The image frames of a Referenced Image Sequence, each once."""
-    found: dict[ImageReference, None] = {}
-    for item in items_of(holder, "ReferencedImageSequence"):
-        uid = text_of(item, "ReferencedSOPInstanceUID")
-        frames = numbers_of(item, "ReferencedFrameNumber") or (1.0,)
-        if uid:
-            found.update(dict.fromkeys(ImageReference(uid, max(int(frame), 1)) for frame in frames))
-    return list(found)
-
-
-def _with_texts(
-    lesions: Sequence[tuple[_Drawing, ...]], texts: Sequence[_Text]
-) -> Iterator[tuple[tuple[_Drawing, ...], _Text | None]]:
-    """Each lesion with its text: the only one, or the nearest that no other lesion has; those with a value first."""
-    free = [text for text in texts if text.stated] or list(texts)
-    if len(free) == len(lesions) and (len(free) == 1 or all(text.anchor is None for text in free)):
-        yield from zip(lesions, free, strict=True)
-        return
-    placed = [text for text in free if text.anchor is not None]
-    for lesion in lesions:
-        best = min(placed, key=lambda text: _distance(lesion, text.anchor), default=None)
-        if best is not None:
-            placed.remove(best)
-        yield lesion, best
-
-
-def _distance(lesion: tuple[_Drawing, ...], anchor: PointPx | None) -> float:
-    if anchor is None:
-        return float("inf")
-    return min(point.distance_px(anchor) for drawing in lesion for point in drawing.shape.long_axis.points)
+    items = items_of(annotation, keyword)[: MAX_GRAPHICS + 1]
+    return [(f"{path}.{keyword}[{n}]", item) for n, item in enumerate(items, start=1)]

@@ -93,10 +93,9 @@ def in_millimetres(image: Dataset, study_uid: str = STUDY) -> Dataset:
 def test_a_drawing_in_another_study_is_placed_when_the_images_of_its_patient_arrive(node: Node) -> None:
     slices = ct_series()
     on_display = graphic("POLYLINE", [(0.25, 0.25), (0.75, 0.5)], units="DISPLAY")
-    node.receive(
-        in_millimetres(slices[1], study_uid="1.4"),
-        gsps(annotation([on_display], images=[f"{SERIES}.1"]), images=[f"{SERIES}.1"], study_uid="1.4"),
-    )
+    state = gsps(annotation([on_display], images=[f"{SERIES}.1"]), images=[f"{SERIES}.1"], study_uid="1.4")
+    del state.DisplayedAreaSelectionSequence  # so it is the whole image, however large that is
+    node.receive(in_millimetres(slices[1], study_uid="1.4"), state)
     node.harvest("1.4")
     assert (len(node.rows()), sorted(code for _, code in node.rejections())) == (0, ["display_units", "no_plane"])
     node.receive(slices[0])
