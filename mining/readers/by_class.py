@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from db.measurement import Found
 from mining.known_images import KnownImages
 from mining.readers.cad_sr import read_cad_sr
-from mining.readers.gsps import read_gsps
+from mining.readers.gsps import read_gsps, reject_computed_views
 from mining.readers.ko import read_ko
 from mining.readers.rtstruct import read_rtstruct
 from mining.readers.seg import read_seg
@@ -37,6 +37,7 @@ class SourceReader:
 
 _SR, _GSPS = SourceReader("SR", read_sr), SourceReader("GSPS", read_gsps)
 _SEG, _RTSTRUCT = SourceReader("SEG", read_seg, pixels=True), SourceReader("RTSTRUCT", read_rtstruct)
+_VIEW = SourceReader("GSPS", reject_computed_views)
 _CAD, _OTHER = SourceReader("CAD SR", read_cad_sr), SourceReader("SR", reject_other_reports)
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
@@ -48,7 +49,10 @@ READERS = {
     _STORAGE + "88.40": _OTHER, _STORAGE + "88.67": _OTHER, _STORAGE + "88.68": _OTHER, _STORAGE + "88.70": _OTHER,
     _STORAGE + "88.71": _OTHER, _STORAGE + "88.73": _OTHER, _STORAGE + "88.74": _OTHER, _STORAGE + "88.75": _OTHER,
     _STORAGE + "88.59": SourceReader("KO", read_ko),
-    _STORAGE + "11.1": _GSPS, _STORAGE + "11.2": _GSPS, _STORAGE + "11.3": _GSPS, _STORAGE + "11.5": _GSPS,
+    _STORAGE + "11.1": _GSPS, _STORAGE + "11.2": _GSPS, _STORAGE + "11.3": _GSPS, _STORAGE + "11.4": _GSPS,
+    _STORAGE + "11.5": _GSPS, _STORAGE + "11.8": _GSPS, _STORAGE + "11.12": _GSPS,
+    _STORAGE + "11.6": _VIEW, _STORAGE + "11.7": _VIEW, _STORAGE + "11.9": _VIEW, _STORAGE + "11.10": _VIEW,
+    _STORAGE + "11.11": _VIEW,
     _STORAGE + "66.4": _SEG, _STORAGE + "66.5": _SEG, _STORAGE + "66.7": _SEG,
     _STORAGE + "481.3": _RTSTRUCT,
 }  # fmt: skip

@@ -53,6 +53,12 @@ def read_gsps(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
     yield from state.rejected
 
 
+def reject_computed_views(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
+    """One rejection for a volumetric presentation state, which is drawn on a view that no image shows (C.11.22)."""
+    reason = "it is drawn on a view computed from a volume; draw on the images themselves"
+    yield Rejected(text_of(ds, "SOPInstanceUID"), "1", "computed_view", reason)
+
+
 @dataclass(slots=True)
 class _Page:
     """What is drawn on one image."""
