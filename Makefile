@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := passive
 
 help:
-	@echo "make demo | test | quick | lint | install | bench | faults | peers | licences"
+	@echo "make demo | test | quick | lint | install | bench | faults | peers | licences | sql"
 
 .venv/.installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -42,7 +42,11 @@ bench: install
 faults: install
 	FAULTS_REPORTS=10000 $(BIN)/pytest tests/test_harvest_orders.py
 
+# The dictionary and the answers of docs/sql.md, from the code and a small demo.
+sql: install
+	$(BIN)/python docs/sql_page.py
+
 licences: install
 	$(BIN)/python docs/licences.py > docs/licences.md
 
-.PHONY: help install demo peers lint quick test bench faults licences
+.PHONY: help install demo peers lint quick test bench faults licences sql

@@ -1,7 +1,8 @@
 """An archive of reports as files: ten documents a study, two studies a patient, the same for the same number.
 
-Among the ten are a report that was saved again, a chain of predecessors, a second reader, a lesion measured anew, a
-presentation state, points in the patient's space and measurements on the images of the patient's other study.
+Among the ten are a report that was saved again, a chain of predecessors, a second reader, a lesion measured anew or
+only told in millimetres, a presentation state, points in the patient's space and measurements on the images of the
+patient's other study.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ class Drawn:
     def moved(self, by: float) -> Drawn:
         return Drawn(_moved(self.long, by), _moved(self.short, by))
 
+    def longer(self, by: float) -> Drawn:
+        """By so many columns at either end."""
+        (x1, y1), (x2, y2) = self.long
+        return Drawn(((x1 - by, y1), (x2 + by, y2)), self.short)
+
 
 def _moved(line: Line, by: float) -> Line:
     return (line[0][0] + by, line[0][1] + by), (line[1][0] + by, line[1][1] + by)
@@ -77,6 +83,9 @@ def _images(study: int) -> list[Dataset]:
         ds.FrameOfReferenceUID = _uid(study, 9)
         ds.PatientID, ds.StudyDate = _patient(study), _date(study)
         ds.SeriesDescription = "Topogram scout" if study % 7 == 6 else "Thorax"
+        if study % 5 != 4:  # of the others a ramp in air stays, which is no place for a lesion
+            rows, columns = np.indices((ds.Rows, ds.Columns))
+            ds.PixelData = (1024 + 3 * rows + columns).astype("<i2").tobytes()
     return made
 
 
@@ -115,8 +124,10 @@ def _ten(study: int) -> Iterator[Dataset]:
     yield tid1500(_both(here, third, tracked[2]), **of_study)
     yield tid1500(_both(here, third.moved(0.75), tracked[2]), predecessors=[_uid(study, 5, 2)], **of_study)
     yield tid1500(_both(here, third.moved(1.5), tracked[2]), predecessors=[_uid(study, 5, 3)], **of_study)
-    yield tid1500(_both(here, first.moved(0.4), _uid(study, 8, 1)), reader="Reader^Two", **of_study)
-    yield tid1500(_both(here, second.moved(0.8), tracked[1]), **of_study)  # measured anew by the first reader
+    second_look = first.moved(0.4).longer(rng.uniform(0.0, 1.5))
+    yield tid1500(_both(here, second_look, _uid(study, 8, 1)), reader="Reader^Two", **of_study)
+    anew = _both(here, second.moved(0.8), tracked[1])  # by the first reader
+    yield tid1500(group(num(LENGTH, 12.0, "mm")) if study % 3 == 1 else anew, **of_study)
     lines = [graphic("POLYLINE", line) for line in (first.long, first.short)]
     yield gsps(annotation(lines, images=[here]), images=[here], **of_study)
     yield tid1500(_in_space(other, fourth.long), _both(_slice_uid(study, 2), fourth, ""), **of_study)

@@ -1,11 +1,14 @@
 """The demo as its users run it, small: buttons, tasks, child processes, and a report of what came of it."""
 
 import json
+import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 from command_line import run
 
+from db.engine import sqlite_url
 from dicom_node.demo import DemoSettings, run_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -66,3 +69,16 @@ def test_the_report_tells_it(demo: Path) -> None:
     assert str(model["model_id"]) in page and "data:image" in page
     for said in ("seconds to train", "seconds to detect and deliver", "categories against the hidden kinds"):
         assert said in page
+
+
+def test_the_answers_on_the_page_about_sql_are_those_of_a_demo(demo: Path, tmp_path: Path) -> None:
+    page = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "sql_page.py"))
+    assert page["DEMO"].items() <= SETTINGS.items(), "another demo than the page tells of"
+    folder = tmp_path / "demo"
+    shutil.copytree(demo, folder)
+    page["add_archive"](folder)
+    said = page["asked"](page["PAGE"].read_text())
+    for number, (statement, answer) in enumerate(said, start=1):
+        found = page["answered"](sqlite_url(folder / "data"), statement)
+        if number not in page["VARYING"]:
+            assert found == answer, f"query {number}; write it again with `make sql`"
