@@ -44,7 +44,7 @@ from mining.verdicts import images_touched, rejudge
 
 log = logging.getLogger(__name__)
 
-AWAIT_IMAGES = ("no_plane", "off_plane", "display_units", "segment_not_here")
+AWAIT_IMAGES = ("no_plane", "off_plane", "display_units", "segment_not_here", "image_not_here")
 """Why drawings are rejected that the geometry of an image, or a segmentation, may mend when it arrives."""
 
 

@@ -14,15 +14,26 @@ MEANINGS = (
 )  # fmt: skip
 """What a private tag or a column of a CSV file can mean (docs/harvest.md)."""
 
+NUMERIC = frozenset(("points", "long_axis", "short_axis", *(f"{axis}{n}" for axis in "xy" for n in (1, 2, 3, 4))))
+"""Meanings of coordinates: columns and rows of pixels, x before y."""
+
+ORIGINS = {"scoord": -0.5, "zero": 0.0, "one": -1.0}
+"""Where (0, 0) is → what leads from there to the centre of the first pixel: `scoord` the corner of the first pixel,
+`zero` its centre, `one`: its centre is (1, 1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class PrivateTable:
-    """How the private elements of one kind of object are read: `tags` maps a tag or a path of tags to a meaning."""
+    """How the private elements of one kind of object are read.
+
+    tags: path (`mining.private_paths`) → meaning, with `:VR` behind it where objects come in implicit VR. The one that
+    means `item` is the sequence with a mark in each item.
+    """
 
     sop_class_uid: str
     tags: Mapping[str, str]
     origin: str = "scoord"
-    """Where (0, 0) is: `scoord` the corner of the first pixel, `zero` its centre, `one`: its centre is (1, 1)."""
+    """One of ORIGINS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,8 @@ class BookmarkColumns:
     columns: Mapping[str, str]
     origin: str = "scoord"
     delimiter: str = ","
+    decimal_comma: bool = False
+    """Whether a comma in a cell with several numbers is in a number, and not between two."""
 
 
 @dataclass(frozen=True, slots=True)

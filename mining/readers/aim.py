@@ -19,10 +19,11 @@ from mining.drawings import Unusable, is_outline_of, recist_pairs
 from mining.elements import MAX_TEXT, text_of
 from mining.known_images import NO_IMAGES, KnownImages
 from mining.readers.aim_drawings import Drawn, Pointed, drawn_by
-from mining.readers.aim_stated import algorithm_of, code_in, moment_in, of_drawings, stated_by, user_of
+from mining.readers.aim_stated import algorithm_of, code_in, of_drawings, stated_by, user_of
 from mining.readers.aim_xml import Element, read_xml
 from mining.readers.encapsulated import encapsulated
 from mining.recist import axes_cross, length, ordered
+from mining.written import moment_in
 
 MAX_MARKUPS = 5_000
 """In one document."""

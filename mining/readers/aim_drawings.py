@@ -15,8 +15,9 @@ from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference
 from mining.drawings import Shape, Unusable, shape_of
 from mining.known_images import KnownImages
-from mining.readers.aim_xml import Element, number_in
+from mining.readers.aim_xml import Element
 from mining.recist import ordered
+from mining.written import number_in
 
 MAX_POINTS = 50_000
 """Of one markup."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from db.codes import Code
-from mining.elements import moment
-from mining.readers.aim_xml import Element, number_in
+from mining.readers.aim_xml import Element
+from mining.written import number_in
 
 _MM = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "centimeter": 10.0, "centimeters": 10.0}
 _SHORT_CODES = {"103340004", "G-A186", "shortaxis"}
@@ -47,18 +46,6 @@ def code_in(holder: Element | None) -> Code | None:
 def _meaning(code_system: str) -> str:
     """Viewers put the meaning where ISO 21090 has the identifier of the scheme."""
     return "" if re.fullmatch(r"[\d.]+", code_system) else code_system
-
-
-def moment_in(text: str) -> datetime | None:
-    """20260301101500 or 2026-03-01T10:15:00+01:00; UTC where no zone is given."""
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return moment(text.strip())
-    try:
-        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
-    except OverflowError:
-        return None
 
 
 def user_of(*holders: Element) -> str:
@@ -121,7 +108,7 @@ def _length_mm(calculation: Element) -> float | None:
         factor = _MM.get(result.says("unitofmeasure").lower())
         holders = [result, *result.all("calculationdata")]
         value = next((text for holder in holders if (text := holder.says("value"))), "")
-        number = number_in(value.replace(",", "."))
+        number = number_in(value)
         if factor is not None and number is not None and number > 0:
             return number * factor
     return None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import isfinite
 from xml.parsers import expat
 
 from mining.drawings import Unusable
-from mining.elements import MAX_NUMBER, MAX_TEXT
+from mining.elements import MAX_TEXT
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
@@ -124,12 +123,3 @@ def _attribute(name: str) -> str:
 
 def _clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()[:MAX_TEXT]
-
-
-def number_in(text: str) -> float | None:
-    """A finite number, or None."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if isfinite(number) and abs(number) <= MAX_NUMBER else None

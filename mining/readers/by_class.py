@@ -9,16 +9,20 @@ from pydicom.dataset import Dataset
 
 from db.measurement import Found
 from mining.known_images import KnownImages
+from mining.readers.aim import read_aim
+from mining.readers.bookmarks import bookmark_reader
 from mining.readers.cad_sr import read_cad_sr
+from mining.readers.encapsulated import AIM_DOCUMENT, BOOKMARKS
 from mining.readers.gsps import read_gsps, reject_computed_views
 from mining.readers.ko import read_ko
+from mining.readers.private import private_reader
 from mining.readers.rtstruct import read_rtstruct
 from mining.readers.seg import read_seg
 from mining.readers.sr import read_sr
 from mining.readers.unread import (
     reject_other_reports,
 )
-from mining.settings import HarvestSettings
+from mining.settings import HarvestSettings, PrivateTable
 
 Reader = Callable[[Dataset, KnownImages], Iterator[Found]]
 
@@ -55,15 +59,34 @@ READERS = {
     _STORAGE + "11.11": _VIEW,
     _STORAGE + "66.4": _SEG, _STORAGE + "66.5": _SEG, _STORAGE + "66.7": _SEG,
     _STORAGE + "481.3": _RTSTRUCT,
+    AIM_DOCUMENT: SourceReader("AIM", read_aim), BOOKMARKS: SourceReader("csv", bookmark_reader(None)),
 }  # fmt: skip
 """SOP class → reader (PS3.4 B.5). A new kind is one pure reader and one line here."""
 
-KINDS = frozenset(reader.kind for reader in READERS.values())
+KINDS = frozenset((*(reader.kind for reader in READERS.values()), "private"))
 
 
 def readers_of(settings: HarvestSettings) -> Mapping[str, SourceReader]:
     """SOP class → reader, with those that a site's settings add."""
-    return READERS
+    readers = dict(READERS)
+    if settings.bookmarks is not None:
+        readers[BOOKMARKS] = SourceReader("csv", bookmark_reader(settings.bookmarks))
+    for table in settings.private:
+        readers[table.sop_class_uid] = _and_private(reader_for(table.sop_class_uid, readers), table)
+    return readers
+
+
+def _and_private(known: SourceReader | None, table: PrivateTable) -> SourceReader:
+    """A site's table beside the reader that the class has, if it has one."""
+    own = private_reader(table)
+    if known is None:
+        return SourceReader("private", own)
+
+    def read_both(ds: Dataset, images: KnownImages) -> Iterator[Found]:
+        yield from known.read(ds, images)
+        yield from own(ds, images)
+
+    return SourceReader(known.kind, read_both, known.pixels)
 
 
 def reader_for(sop_class_uid: str, readers: Mapping[str, SourceReader] = READERS) -> SourceReader | None:
