@@ -13,7 +13,7 @@ from dialects import DIALECTS
 from held_images import HeldImages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
@@ -64,13 +64,19 @@ def raw(part: Dataset, tag: int, vr: str, content: bytes) -> None:
     part[tag] = RawDataElement(BaseTag(tag), vr, len(content), content, 0, False, True)
 
 
+def read(part: Dataset, tag: int) -> DataElement | None:
+    """An element that no change before has made unreadable."""
+    element = part.get_item(tag) if tag in part else None
+    return element if isinstance(element, DataElement) else None
+
+
 def remove(part: Dataset, tag: int, _content: bytes) -> None:
     part.pop(tag, None)
 
 
 def repeat(part: Dataset, tag: int, content: bytes) -> None:
     """The items of a sequence, or the values of an element, many times over."""
-    element = part.get(tag)
+    element = read(part, tag)
     if element is not None and isinstance(element.value, Sequence):
         items = list(element.value)[:50]
         element.value = Sequence([deepcopy(item) for item in items * (2 + len(content) % 7)])
@@ -80,7 +86,7 @@ def repeat(part: Dataset, tag: int, content: bytes) -> None:
 
 def nest(part: Dataset, tag: int, content: bytes) -> None:
     """A copy of an item inside itself, hundreds of levels deep."""
-    element = part.get(tag)
+    element = read(part, tag)
     if element is None or not isinstance(element.value, Sequence) or not element.value:
         return
     for _ in range(40 * (1 + len(content))):
