@@ -173,11 +173,17 @@ def _axis(a: Points, b: Points) -> Axis:
     return Axis(PointPx(float(a[0]), float(a[1])), PointPx(float(b[0]), float(b[1])))
 
 
+MANY_CORNERS = 256
+"""Of a hull; from here on comparing all pairs takes longer than being clever."""
+
+
 def _farthest_pair(points: Points) -> tuple[Points, Points] | None:
     """The two points that lie farthest apart, of (N, 2); None if all are one point."""
     if len(points) < 2:
         return None
     hull = _convex_hull(points)
+    if len(hull) > MANY_CORNERS:
+        return _farthest_of_many(hull)
     best, pair = 0.0, None
     for a in hull:  # a hull of n pixels' corners has far fewer than n corners
         distances = np.hypot(*(hull - a).T)
@@ -185,6 +191,26 @@ def _farthest_pair(points: Points) -> tuple[Points, Points] | None:
         if distances[n] > best * (1 + 1e-12):
             best, pair = float(distances[n]), (a, hull[n])
     return pair
+
+
+def _farthest_of_many(hull: Points) -> tuple[Points, Points]:
+    """The same for many corners, without comparing all pairs: the two are supports in opposite directions.
+
+    hull: (N, 2), counter-clockwise. Each edge is compared with the corner that lies farthest beyond it.
+    """
+    edges = np.roll(hull, -1, axis=0) - hull
+    angles = np.unwrap(np.arctan2(edges[:, 1], edges[:, 0]))
+    opposite = np.searchsorted(np.append(angles, angles + 2 * np.pi), angles + np.pi)
+    count = len(hull)
+    firsts = np.repeat(np.arange(count), 6)
+    pairs = np.column_stack(
+        [firsts + np.tile([0, 0, 0, 1, 1, 1], count), opposite.repeat(6) + np.tile([-1, 0, 1] * 2, count)]
+    )
+    pairs = np.sort(pairs % count, axis=1)
+    distances = np.hypot(*(hull[pairs[:, 0]] - hull[pairs[:, 1]]).T)
+    longest = pairs[distances >= distances.max() * (1 - 1e-12)]
+    a, b = longest[np.lexsort((longest[:, 1], longest[:, 0]))[0]]
+    return hull[a], hull[b]
 
 
 def _convex_hull(points: Points) -> Points:

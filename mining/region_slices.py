@@ -37,7 +37,7 @@ OTHER_SIDE_MM = 5
 MOST_TRIED = 100
 """Slices of one region whose axes are computed; an upper bound rules out nearly all others first."""
 
-MOST_EFFORT = 8_000_000
+MOST_EFFORT = 5_000_000
 """Pixels of them all, which take a second at most; only noise has so many slices that could be the longest."""
 
 DIRECTIONS = 16

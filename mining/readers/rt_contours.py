@@ -35,18 +35,26 @@ Floats = npt.NDArray[np.float64]
 
 CONTOUR_DATA = Tag(0x3006, 0x0050)
 
+TEXTS = (None, "DS", "UN")
+"""How Contour Data is encoded: an explicit VR has no room for 64 KiB of DS, so a long one is called UN (PS3.5 6.2)."""
+
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 """Contour Geometric Types (PS3.3 C.8.8.6.1) that bound an area."""
 
 MAX_POINTS = 500_000
 """Of one region, and four times as many of one object; the largest one seen has 30,000."""
 
+TOO_MANY_POINTS = Unusable("too_many_points", f"a region of over {MAX_POINTS} points is not read")
+
+LONGEST_NUMBER = 64
+"""Characters; a decimal string has 16 (PS3.5 6.2), and some writers do not keep to it."""
+
 MAX_CONTOURS = 5_000
 """Of one region."""
 
 MAX_REFERENCES = 2_000
 
-PIXELS_A_POINT = 100
+PIXELS_A_POINT = 200
 """Going through one point of a contour takes as long as through so many pixels of a mask."""
 
 ONE_SLICE_MM = 0.25
@@ -227,8 +235,12 @@ def coordinates(item: Dataset, room: int) -> Floats | Unusable:
     A plan has hundreds of thousands of numbers, so the text is taken as it stands in the file where that is possible.
     """
     element = item.get_item(CONTOUR_DATA) if CONTOUR_DATA in item else None
-    if isinstance(element, RawDataElement) and isinstance(element.value, bytes) and element.VR in (None, "DS"):
-        texts = element.value.rstrip(b"\0 ").split(b"\\", 3 * room + 1) if element.value else []
+    if isinstance(element, RawDataElement) and isinstance(element.value, bytes) and element.VR in TEXTS:
+        texts = element.value.rstrip(b"\0 ").split(b"\\", 3 * room)
+        if len(texts) > 3 * room:
+            return TOO_MANY_POINTS
+        if max(map(len, texts)) > LONGEST_NUMBER:
+            return Unusable("bad_coordinates", "the coordinates of a contour are not numbers")
         try:
             values = np.array(texts, dtype="S").astype(np.float64) if texts != [b""] else np.zeros(0)
         except ValueError:
@@ -239,7 +251,7 @@ def coordinates(item: Dataset, room: int) -> Floats | Unusable:
             return Unusable("bad_coordinates", "the coordinates of a contour are not finite numbers")
         values = np.array(numbers, dtype=np.float64)
     if len(values) > 3 * room:
-        return Unusable("too_many_points", f"a region of over {MAX_POINTS} points is not read")
+        return TOO_MANY_POINTS
     if len(values) % 3 or not (np.abs(values) <= MAX_NUMBER).all():  # neither NaN nor infinity
         return Unusable("bad_coordinates", "the coordinates of a contour are not triples of finite numbers")
     return values.reshape(-1, 3)
