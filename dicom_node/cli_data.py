@@ -15,13 +15,14 @@ from dicom_node.console import actor, configured, print_rows, progress_bars
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @configured
 def import_(config: Config, paths: tuple[Path, ...]) -> None:
-    """Take DICOM files and folders in, by the same way as C-STORE; the same again changes nothing."""
+    """Take in DICOM files, AIM annotations, CSV bookmarks and folders of them; the same again changes nothing."""
     from dicom_node.importing import import_paths
     from dicom_node.receive import open_store
 
     refused: list[str] = []
     with progress_bars() as show:
-        counts = import_paths(open_store(config), paths, show, lambda path, why: refused.append(f"{path}: {why}"))
+        told = lambda path, why: refused.append(f"{path}: {why}")  # noqa: E731
+        counts = import_paths(open_store(config), paths, show, told, config.harvest.settings().bookmarks)
     for line in refused:
         click.echo(line, err=True)
     click.echo(f"{counts.stored} new, {counts.known} known already, {counts.refused} not taken")

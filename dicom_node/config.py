@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from db.engine import sqlite_url
 from db.errors import ConfigError
+from dicom_node.config_harvest import EXAMPLE_CLASS, EXAMPLE_COLUMNS, EXAMPLE_TAGS, TABLES, Bookmarks, Harvest, Private
+from dicom_node.config_section import Section
 
 PREFIX = "DICOM_NODE_"
 BUILT_PROFILES = ("ohif", "seg")
@@ -61,11 +63,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Dicom(_Section):
+class Dicom(Section):
     """The node's own DICOM service."""
 
     ae_title: AeTitle = Field("LESION_NODE", description="Our AE title; a caller must use it.")
@@ -75,7 +73,7 @@ class Dicom(_Section):
     max_associations: int = Field(100, ge=1, le=1000, description="Associations at one time.")
 
 
-class Peer(_Section):
+class Peer(Section):
     """Another DICOM node: a PACS, a modality, a workstation. One [[peers]] each."""
 
     name: str = Field(min_length=1, max_length=40, description="What people call it.")
@@ -93,7 +91,7 @@ class Peer(_Section):
     max_results_per_hour: int | None = Field(None, ge=1, description="More than this to it pauses it and says so.")
 
 
-class Detector(_Section):
+class Detector(Section):
     """Training and inference."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes the GPU if there is one.")
@@ -116,24 +114,24 @@ class Detector(_Section):
     )
 
 
-class Gate(_Section):
+class Gate(Section):
     """When a newly trained model may take over by itself."""
 
     margin: float = Field(0.05, ge=0, lt=1, description="Largest loss of mean sensitivity that counts as not worse.")
     min_lesions: int = Field(20, ge=1, description="With fewer lesions in the frozen set only a person promotes.")
 
 
-class Settle(_Section):
+class Settle(Section):
     quiet_s: float = Field(60.0, gt=0, description="A study is settled when nothing came for this long, in seconds.")
 
 
-class Schedule(_Section):
+class Schedule(Section):
     categorise: Cron = Field("", description='When to categorise, cron in UTC ("0 2 * * 6"); empty: only on request.')
     train: Cron = Field("", description="When to train, cron in UTC; empty: only on request.")
     train_after_lesions: int | None = Field(None, ge=1, description="Categorise and train after so many new lesions.")
 
 
-class Web(_Section):
+class Web(Section):
     """The page, its health check and metrics."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -167,11 +165,11 @@ class Web(_Section):
             raise ValueError(f"token_file {self.token_file} cannot be read: {error.strerror}") from error
 
 
-class Retention(_Section):
+class Retention(Section):
     min_free_gb: float = Field(2.0, ge=0, description="Below this much free space nothing more is received.")
 
 
-class Config(_Section):
+class Config(Section):
     """Everything that a site can set."""
 
     data_dir: Path = Field(Path("data"), strict=False, description="Where files and the SQLite database lie.")
@@ -179,10 +177,11 @@ class Config(_Section):
         "", repr=False, description="Empty: SQLite in data_dir; else postgresql+psycopg://user@host/database."
     )
     dicom: Dicom = Dicom()
-    peers: list[Peer] = []
+    peers: list[Peer] = Field(default=[])
     detector: Detector = Detector()
     gate: Gate = Gate()
     settle: Settle = Settle()
+    harvest: Harvest = Harvest()
     schedule: Schedule = Schedule()
     web: Web = Web()
     retention: Retention = Retention()
@@ -296,19 +295,37 @@ def template(token: str) -> str:
     lines = ["# node.toml of the lesion node. What stands behind a # is the default.", ""]
     sections = []
     for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             sections += [f"[{name}]", *_keys(field.annotation, {"token": token} if name == "web" else {}), ""]
         elif name != "peers":
             lines += _keys(Config, {}, only=name)
     peers = ["# One block for each PACS, modality or workstation:", "# [[peers]]"]
-    peers += [f"# {line.removeprefix('# ')}" for line in _keys(Peer, {"name": "PACS", "ae_title": "PACS"})]
-    return "\n".join([*lines, "", *sections, *peers, ""])
+    peers += _commented(_keys(Peer, {"name": "PACS", "ae_title": "PACS"}))
+    return "\n".join([*lines, "", *sections, *_harvest_tables(), "", *peers, ""])
 
 
-def _keys(model: type[_Section], given: Mapping[str, str], only: str = "") -> list[str]:
+def _harvest_tables() -> list[str]:
+    """The tables of `[harvest]`, with an example that stands for the names of a site."""
+    lines = ["# A CSV file of bookmarks (docs/harvest.md has all meanings):", "# [harvest.bookmarks]"]
+    lines += _commented(_keys(Bookmarks, {}, without=("columns",)))
+    lines += ["# [harvest.bookmarks.columns]", *_examples(EXAMPLE_COLUMNS)]
+    lines += ["# Private elements, one block for each SOP class:", "# [[harvest.private]]"]
+    lines += _commented(_keys(Private, {"sop_class": EXAMPLE_CLASS}, without=("tags",)))
+    return [*lines, "# [harvest.private.tags]", *_examples(EXAMPLE_TAGS)]
+
+
+def _examples(names: Mapping[str, str]) -> list[str]:
+    return [f"# {_toml(name)} = {_toml(meaning)}" for name, meaning in names.items()]
+
+
+def _commented(lines: Iterable[str]) -> list[str]:
+    return [f"# {line.removeprefix('# ')}" for line in lines]
+
+
+def _keys(model: type[Section], given: Mapping[str, str], only: str = "", without: Sequence[str] = TABLES) -> list[str]:
     lines = []
     for key, field in model.model_fields.items():
-        if only and key != only:
+        if (only and key != only) or key in without:
             continue
         default = field.default
         lines.append(f"# {field.description}")

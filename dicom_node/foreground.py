@@ -38,9 +38,10 @@ def harvest_now(node: Node, again: bool, actor: str, progress: Progress) -> tupl
         if not again:
             query = query.where(Study.harvested_revision < Study.revision)
         uids = list(session.scalars(query.order_by(Study.study_instance_uid)))
+    settings = node.config.harvest.settings()
     measurements = rejections = 0
     for done, uid in enumerate(uids, start=1):
-        counts = harvest_study(node.sessions, uid, node.files)
+        counts = harvest_study(node.sessions, uid, node.files, settings)
         measurements, rejections = measurements + counts.measurements, rejections + counts.rejections
         progress("harvest", done, len(uids), measurements=measurements, rejections=rejections)
     return len(uids), measurements, rejections

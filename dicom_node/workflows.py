@@ -55,7 +55,7 @@ def ways(node: Node) -> list[Way]:
 
 def harvest(node: Node, study_instance_uid: str) -> str:
     """Measurements of one study → rows."""
-    counts = harvest_study(node.sessions, study_instance_uid, node.files)
+    counts = harvest_study(node.sessions, study_instance_uid, node.files, node.config.harvest.settings())
     return f"{counts.measurements} measurements, {counts.rejections} rejections"
 
 
