@@ -23,7 +23,9 @@ from mining.readers.by_class import SourceReader, reader_for, readers_of
 from mining.reading import read_object
 
 KINDS = sorted({dialect.kind for dialect in DIALECTS})
-EXAMPLES = 1_000
+EXAMPLES = 500
+"""Of each of the two ways of changing: a thousand for each reader."""
+
 LONGEST_S = 2.0
 
 VRS = ["AE", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "OB", "PN", "SH", "SQ", "TM", "UC", "UI", "UN", "US", "UT"]
@@ -67,6 +69,12 @@ def raw(part: Dataset, tag: int, vr: str, content: bytes) -> None:
 def read(part: Dataset, tag: int) -> DataElement | None:
     """An element that no change before has made unreadable."""
     element = part.get_item(tag) if tag in part else None
+    return element if isinstance(element, DataElement) else None
+
+
+def untouched(part: Dataset, tag: int) -> DataElement | None:
+    """An element as it was built; None for one that is gone or holds raw bytes by now."""
+    element = part.get_item(tag)
     return element if isinstance(element, DataElement) else None
 
 
