@@ -62,17 +62,20 @@ class Site:
         shutil.rmtree(self.folder)
 
 
-def harvest(site: Site, paths: Sequence[Path], parts: int, kills: Sequence[Moment] = ()) -> None:
-    """Let a worker do it all, killed at each of the moments. Raises AssertionError if one ends in another way.
+def harvest(site: Site, paths: Sequence[Path], parts: int, kills: Sequence[Moment] = ()) -> int:
+    """Let a worker do it all, killed at each of the moments until one has nothing left to do; how often it was.
 
     parts: in how many the files come; each is settled and harvested before the next.
+    Raises AssertionError if a worker ends in another way.
     """
     listed = site.folder / "files.json"
     listed.write_text(json.dumps(list(map(str, paths))))
-    for moment in (*kills, None):
+    for killed, moment in enumerate((*kills, None)):
         ended = _one_life(site, listed, parts, moment)
-        wanted = 0 if moment is None else -signal.SIGKILL
-        assert ended == wanted, f"{moment}\n{(site.folder / 'worker.log').read_text()}"
+        if ended == 0:
+            return killed
+        assert ended == -signal.SIGKILL and moment is not None, (site.folder / "worker.log").read_text()
+    raise AssertionError("the last worker has no moment to die at")
 
 
 def _one_life(site: Site, listed: Path, parts: int, moment: Moment | None) -> int:
