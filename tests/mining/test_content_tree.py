@@ -1,12 +1,19 @@
 """The walk ends, finds every item with its path, and says where it stopped."""
 
 import sys
+import warnings
+from io import BytesIO
 
+import pytest
 from builders import LENGTH, container, image, item, num, scoord, sr, text
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 
 from mining.content_tree import TreeLimits, read_tree
+from mining.elements import code_of
 
 
 def chain(depth: int) -> Dataset:
@@ -67,3 +74,39 @@ def test_a_reference_by_identifier_leads_to_its_item() -> None:
     pointing = item("", None, relationship="INFERRED FROM", ReferencedContentItemIdentifier=[1, 1])
     tree = read_tree(sr(scoord("POLYLINE", [(1, 2), (3, 4)], image("1.2.3")), num(LENGTH, 3.0, "mm", pointing)))
     assert tree.items[-1].target is tree.items[1]
+
+
+def from_file(ds: Dataset) -> Dataset:
+    """As it comes out of a file, its elements still bytes."""
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return dcmread(BytesIO(buffer.getvalue()))
+
+
+@pytest.mark.parametrize(
+    ("character_set", "meaning"),
+    [("ISO_IR 100", "Größe"), ("ISO_IR 192", "直径"), ("", "Long axis"), (["", "ISO 2022 IR 87"], "長径")],
+)
+def test_concepts_read_from_bytes_are_what_pydicom_reads(character_set: str | list[str], meaning: str) -> None:
+    ds = sr(num(("G-A185", "SRT", meaning), 1.0, "mm"))
+    ds.SpecificCharacterSet = character_set
+    (number,) = read_tree(from_file(ds)).root.children
+    assert number.concept == code_of(from_file(ds).ContentSequence[0], "ConceptNameCodeSequence")
+    assert number.concept is not None and number.concept.meaning == meaning
+    assert (number.value_type, number.relationship) == ("NUM", "CONTAINS")
+
+
+@pytest.mark.parametrize("value", [b"A\\B ", b" A \0", b"", b"A\x1b$B"])
+def test_odd_bytes_of_a_concept_are_read_as_pydicom_reads_them(value: bytes) -> None:
+    def written() -> Dataset:
+        ds = sr(num(LENGTH, 1.0, "mm"))
+        tag = BaseTag(0x00080100)
+        ds.ContentSequence[0].ConceptNameCodeSequence[0][tag] = RawDataElement(
+            tag, "SH", len(value), value, 0, False, True
+        )
+        return ds
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = code_of(written().ContentSequence[0], "ConceptNameCodeSequence")
+        assert read_tree(written()).root.children[0].concept == expected
