@@ -36,6 +36,9 @@ UNDEFINED = 0xFFFFFFFF
 LONG_LENGTH_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 """VRs whose length takes 32 bits behind two reserved bytes (PS3.5 Table 7.1-1)."""
 
+_LARGE_BYTES, _MOST_INFLATED = 256 << 20, 100
+"""No deflated data set becomes both larger than the first and that many times its stored size."""
+
 _MAX_HEADER_BYTES = 64 << 20
 _LAST_GROUP = 0x7FE0
 """Pixel Data; nothing but padding stands behind it."""
@@ -164,7 +167,8 @@ def _identity(found: dict[int, str]) -> Identity:
 
 
 def _identify_deflated(data_set: bytes) -> Identity:
-    """As `_identify`, inflating only as much as is needed, and never more than `_MAX_HEADER_BYTES`."""
+    """As `_identify`, keeping only as much as is needed, and never more than `_MAX_HEADER_BYTES`."""
+    _refuse_a_bomb(data_set)
     size = 1 << 16
     while True:
         try:
@@ -178,6 +182,19 @@ def _identify_deflated(data_set: bytes) -> Identity:
             if inflater.eof or len(head) < size or size >= _MAX_HEADER_BYTES:
                 raise
             size *= 8
+
+
+def _refuse_a_bomb(data_set: bytes) -> None:
+    """Whoever reads the stored object inflates all of it: a few bytes must not become all of the memory."""
+    inflater, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data_set
+    try:
+        while rest and not inflater.eof:
+            size += len(inflater.decompress(rest, 1 << 20))
+            rest = inflater.unconsumed_tail
+            if size > _LARGE_BYTES and size > _MOST_INFLATED * len(data_set):
+                raise ContentError("the deflated data set inflates to over a hundred times its size", bytes=size)
+    except zlib.error as error:
+        raise ContentError("the deflated data set cannot be inflated") from error
 
 
 def uid_text(value: bytes) -> str:
