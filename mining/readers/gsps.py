@@ -29,7 +29,7 @@ MAX_GRAPHICS = 2_000
 
 MAX_TEXTS = 1_000
 
-MAX_OUTLINE_POINTS = 20_000
+MAX_OUTLINE_POINTS = 30_000
 """Of all outlines of one presentation state, whose axes take time to find."""
 
 DUPLICATES = 50

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from db.geometry import PixelSpacing, PointPx
+from db.geometry import Axis, PixelSpacing, PointPx
 from mining.drawings import Unusable, is_outline_of, recist_pairs
 from mining.readers.gsps_graphics import Drawn, Layer
 from mining.readers.gsps_texts import Text
@@ -195,21 +195,20 @@ def _of_lines(lines: Sequence[Graphic], spacing: PixelSpacing | None) -> list[Le
 
 def _regions(regions: Sequence[Graphic], lesions: Sequence[Lesion]) -> tuple[list[Lesion], Refused]:
     kept, around = [], Refused()
-    pairs = [lesion for lesion in lesions if len(lesion.graphics) == 2]
+    pairs = [(lesion.graphics[0].path, *_axes(lesion)) for lesion in lesions if len(lesion.graphics) == 2]
     for region in regions:
-        drawn = next((pair for pair in pairs if _is_around(region, pair)), None)
+        outline = region.drawn.shape.outline if region.drawn.shape is not None else None
+        drawn = next((path for path, a, b in pairs if outline is not None and is_outline_of(outline, a, b)), None)
         if drawn is None:
             kept.append(Lesion((region,)))
         else:
-            reason = f"the axes of the same lesion are drawn at {drawn.graphics[0].path}"
-            around.append((region, Unusable("axes_are_drawn", reason)))
+            around.append((region, Unusable("axes_are_drawn", f"the axes of the same lesion are drawn at {drawn}")))
     return kept, around
 
 
-def _is_around(region: Graphic, pair: Lesion) -> bool:
-    shapes = [region.drawn.shape, *(graphic.drawn.shape for graphic in pair.graphics)]
-    outline, first, second = [shape for shape in shapes if shape is not None]
-    return outline.outline is not None and is_outline_of(outline.outline, first.long_axis, second.long_axis)
+def _axes(pair: Lesion) -> tuple[Axis, Axis]:
+    first, second = (Axis(*graphic.drawn.points[:2]) for graphic in pair.graphics)
+    return first, second
 
 
 def _places(points: Sequence[Graphic], lines: Sequence[Graphic]) -> tuple[list[Lesion], Refused]:
