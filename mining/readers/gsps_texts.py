@@ -53,6 +53,7 @@ def read_text(item: Dataset, path: str, annotation: int, to_pixels: ToPixels) ->
     text = " ".join(text_of(item, "UnformattedTextValue").split())
     if not text:
         return None
+    of_no_lesion = is_of_no_lesion(text)
     anchor = _middle(item, "AnchorPointAnnotationUnits", ("AnchorPoint",), to_pixels)
     stands = _middle(
         item,
@@ -66,9 +67,9 @@ def read_text(item: Dataset, path: str, annotation: int, to_pixels: ToPixels) ->
         annotation=annotation,
         at=anchor or stands,
         points=anchor is not None,
-        stated=stated_in_text(text),
+        stated=() if of_no_lesion else stated_in_text(text),
         name=lesion_named_in(text),
-        of_no_lesion=is_of_no_lesion(text),
+        of_no_lesion=of_no_lesion,
         group=integer_of(item, "GraphicGroupID"),
         compound=integer_of(item, "CompoundGraphicInstanceID"),
         tracking_id=text_of(item, "TrackingID"),
