@@ -3,7 +3,8 @@
 Segmentations and structure sets hold organs, targets of treatment and helping structures beside lesions. The rule, the
 same for both, in this order; the first that says something counts:
 
-1. the coded type: a neoplasm, nodule, lymph node …, or any code of morphology (SRT M-…), is a lesion;
+1. the coded type: a neoplasm, nodule, lymph node …, or any code of morphology (SRT M-…), is a lesion, a target volume
+   is a margin;
 2. the coded category: Morphologically Altered Structure (SCT 49755003, SRT M-01000) is a lesion;
 3. the name that a person gave: "GTV", "Lesion 2", "Rundherd", "tumour left" are lesions, "PTV" and "CTV" are a lesion
    with the margin that its treatment needs; "liver without tumor", "tumor bed" and "Lungs-GTV" are not;
@@ -52,7 +53,7 @@ LESION_CODES = {
 _MORPHOLOGY = re.compile(r"^M-\d{5}$")
 
 _LESION_WORDS = re.compile(
-    r"\b(?:gtv|nodul|lesion|laesion|tumou?r|tumeur|mass(?:es|a|e|en)?\b|cysts?\b|zyste|kyste|quiste|metasta|adenopath"
+    r"\b(?:gtv|nodul|lesion|laesion|lasion|tumou?r|tumeur|mass(?:es|a|e|en)?\b|cysts?\b|zyste|kyste|quiste|metasta|adenopath"
     r"|lymphadenopath|lymph ?nod|lymphknoten|ganglion lymph|ganglio|neoplas|malignan|carcinom|karzinom|sarcom|lymphom"
     r"|adenom|haemangiom|hemangiom|angioma|gliom|glioblastom|meningiom|hepatom|hcc\b|nscl|abscess|abszess|rundherd"
     r"|herd\b|polyps?\b|recist|target\b(?! volume)|granulom)"
@@ -74,8 +75,10 @@ LONGEST_NAME = 256
 
 def kind_of_region(category: Code | None, coded: Code | None, name: str = "") -> RegionKind:
     """What a region is by its coded category, its coded type and the name that a person gave it."""
-    if coded is not None and (_is_lesion_code(coded) or kind_of_name(coded.meaning) is RegionKind.LESION):
-        return RegionKind.LESION
+    if coded is not None:
+        meant = RegionKind.LESION if _is_lesion_code(coded) else kind_of_name(coded.meaning)
+        if meant is not RegionKind.UNCLEAR:
+            return meant
     if category is not None and (category.value in ALTERED or "morpholog" in _plain(category.meaning)):
         return RegionKind.LESION
     named = kind_of_name(name)
