@@ -61,11 +61,13 @@ def read_cad_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]
     lesions, merged = lesions_of(drawings.graphics, around)
     spots, attached = spots_alone(drawings.spots, drawings.graphics, around)
     attributes = Attributes(uid, "CAD SR", around, lesions, spots)
-    algorithms = CadAlgorithms(ds, tree, around)
+    algorithms, composites = CadAlgorithms(ds, tree, around), _composites(tree)
     for lesion in lesions:
-        yield _of_finding(attributes.measurement(lesion), lesion, around, algorithms)
+        above = composites.get(lesion[0].home.path, [])
+        yield _of_finding(attributes.measurement(lesion), lesion, above, around, algorithms)
     for spot in spots:
-        yield _of_finding(attributes.weak_label(spot), (spot,), around, algorithms)
+        above = composites.get(spot.home.path, [])
+        yield _of_finding(attributes.weak_label(spot), (spot,), above, around, algorithms)
     for cut in tree.cuts:
         yield Rejected(uid, cut.path, cut.reason_code, cut.reason)
     centres = [(item, reason) for item, reason in attached if not _is_centre(item)]
@@ -73,10 +75,25 @@ def read_cad_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]
         yield Rejected(uid, item.path, reason.reason_code, reason.reason)
 
 
-def _of_finding(found: _Row, drawn: Sequence[Graphic | Spot], around: Surroundings, algorithms: CadAlgorithms) -> _Row:
+def _composites(tree: ContentTree) -> dict[str, list[ContentItem]]:
+    """The Composite Feature that a finding is a part of, by value or by reference; by the path of the finding."""
+    found: dict[str, list[ContentItem]] = {}
+    for composite in tree.items:
+        if _concept_value(composite) == COMPOSITE_FEATURE:
+            for child in composite.children:
+                found.setdefault((child.target or child).path, [composite])
+    return found
+
+
+def _of_finding(
+    found: _Row,
+    drawn: Sequence[Graphic | Spot],
+    composite: Sequence[ContentItem],
+    around: Surroundings,
+    algorithms: CadAlgorithms,
+) -> _Row:
     """What was found with what its finding, the composite above it and the Image Library say of it."""
     home: ContentItem = drawn[0].home
-    composite = [above for above in home.ancestors() if _concept_value(above) == COMPOSITE_FEATURE][:1]
     value = code_of(home.dataset, "ConceptCodeSequence") if _is_finding(home) else None
     return replace(
         found,

@@ -55,13 +55,22 @@ class Surroundings:
         return "tracking_uid" in fields or "tracking_id" in fields
 
     def home_of(self, item: ContentItem) -> ContentItem:
-        """The item that holds the whole lesion of a drawing: the nearest container, or a single finding.
+        """The item that holds the whole lesion of a drawing: its group or finding, else the nearest container.
 
         The drawing itself, where it is tracked by itself: some writers put all drawings side by side in one container.
+        The root is no group of one lesion, whatever it is called, if there are containers below it.
         """
         if any(child.value_type in ("TEXT", "UIDREF") for child in item.children) and self.is_tracked(item):
             return item
-        return next((a for a in item.ancestors() if a.value_type == "CONTAINER" or _is_finding(a)), item)
+        container: ContentItem | None = None
+        for ancestor in item.ancestors():
+            if ancestor.parent is None:
+                return container or ancestor
+            if ancestor.value_type in ("CONTAINER", "CODE") and self.is_lesion(ancestor):
+                return ancestor
+            if container is None and ancestor.value_type == "CONTAINER":
+                container = ancestor
+        return item
 
     def nearest(self, chain: Iterable[ContentItem], field: str) -> ContentItem | None:
         for item in chain:
@@ -127,11 +136,6 @@ class Surroundings:
                 if name:
                     return name
         return ""
-
-
-def _is_finding(item: ContentItem) -> bool:
-    concept = item.concept if item.value_type == "CODE" else None
-    return item.parent is None or (concept is not None and concept.value == SINGLE_IMAGE_FINDING)
 
 
 def content_text(item: ContentItem) -> str:

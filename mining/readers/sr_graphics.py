@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,9 @@ MAX_POINTS = 100_000
 
 COORDINATES = ("SCOORD", "SCOORD3D")
 POINTS = ("POINT", "MULTIPOINT")
+
+_ARROW = re.compile(r"\barrow", re.IGNORECASE)
+"""In a tracking identifier: the name of the tool that drew it, `ArrowAnnotate`."""
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ def read_graphic(
     is_loose = kind == "MULTIPOINT" and len(set(points)) == 2
     if kind in POINTS and not is_loose:
         return Spot(item, image, points[0] if kind == "POINT" else _middle(points), home)
-    if len(points) == 2 and kind == "POLYLINE" and "arrow" in around.text([home], "tracking_id").casefold():
+    if len(points) == 2 and kind == "POLYLINE" and _ARROW.search(around.text([home], "tracking_id")):
         return Spot(item, image, points[0], home)  # its head; the shaft is no diameter
     known = images.find(image)
     spacing = known.spacing if known is not None else None

@@ -97,6 +97,13 @@ def test_the_findings_of_a_composite_feature_are_one_lesion_in_two_views() -> No
     assert not rejected
 
 
+def test_a_composite_feature_that_refers_to_its_findings_counts_too() -> None:
+    tracked = text(("112039", "DCM", "Tracking Identifier"), "Mass 1")
+    refers = composite(DENSITY, tracked, pointing(1, 2, 1, 1, relationship="INFERRED FROM"))
+    (found,), _, _ = read(cad_sr(finding(DENSITY, outline()), refers, images=library(LEFT)))
+    assert found.tracking_id == "Mass 1"
+
+
 def test_two_views_with_one_tracking_uid_are_both_kept() -> None:
     views = []
     for entry in (1, 2):

@@ -7,7 +7,6 @@ import pytest
 from builders import (
     AREA,
     COMMENT,
-    COMPREHENSIVE_3D_SR,
     DEVICE,
     FINDING,
     LENGTH,
@@ -33,11 +32,7 @@ from builders import (
     text,
     tid1500,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
 from db.geometry import Axis, PixelSpacing, Plane, PointMm, PointPx
 from db.measurement import ImageReference, Measurement, Rejected
@@ -106,6 +101,28 @@ def test_what_is_said_of_one_lesion_is_not_said_of_the_next() -> None:
     found, _ = read(tid1500(first, group(second, tracking_uid="1.10", tracking_id="L2")))
     assert [m.tracking_uid for m in found] == ["1.9", "1.10"]
     assert [m.finding is None for m in found] == [False, True]
+
+
+def test_what_a_finding_says_counts_for_the_measurements_in_containers_below_it() -> None:
+    said = [code(FINDING, NODULE), code(SITE, LUNG, "HAS CONCEPT MOD")]
+    drawn = container(None, container(None, measured_line(LONG_AXIS, LONG, IMAGE)))
+    (found,), _ = read(sr(container(("121070", "DCM", "Findings"), *said, drawn)))
+    assert (found.finding and found.finding.meaning, found.site and found.site.meaning) == ("Nodule", "Lung")
+
+
+def test_the_lines_of_one_group_are_one_lesion_though_each_has_a_container_of_its_own() -> None:
+    inner = [container(None, measured_line(c, line, IMAGE)) for c, line in ((LONG_AXIS, LONG), (SHORT_AXIS, SHORT))]
+    (found,), rejected = read(tid1500(group(*inner, tracking_uid="1.9")))
+    assert (found.short_axis, found.tracking_uid, rejected) == (line(SHORT), "1.9", [])
+
+
+def test_the_root_is_no_group_of_one_lesion_where_it_holds_containers() -> None:
+    def outlined(uid: str, size: float) -> Dataset:
+        ring = [(10, 10), (10 + size, 12), (8 + size, 20), (12, 22), (10, 10)]
+        return container(None, scoord("POLYLINE", ring, image(uid), relationship="CONTAINS"))
+
+    found, rejected = read(sr(outlined("1.1", 9), outlined("1.2", 21), root=("125007", "DCM", "Measurement Group")))
+    assert (len(found), rejected) == (2, [])
 
 
 def test_a_device_without_a_person_is_an_algorithm() -> None:
@@ -238,47 +255,6 @@ def test_thousands_of_unnamed_lines_in_one_container_are_read_in_seconds() -> No
     start = process_time()
     assert len(read(sr(*(measured_line(LENGTH, one, IMAGE) for one in lines)))[0]) == 3000
     assert process_time() - start < 10
-
-
-def everything(ds: Dataset) -> list[tuple[Dataset, int]]:
-    """Every element of every item, as (its data set, its tag)."""
-    waiting, found = [ds], []
-    while waiting:
-        part = waiting.pop()
-        for element in part:
-            found.append((part, int(element.tag)))
-            if element.VR == "SQ":
-                waiting.extend(element.value)
-    return found
-
-
-VRS = ["AE", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "OB", "PN", "SH", "SQ", "TM", "UC", "UI", "UN", "US", "UT"]
-
-
-@pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 10_000), st.sampled_from([*VRS, ""]), st.binary(max_size=24)), min_size=1, max_size=6
-    )
-)
-def test_no_change_of_a_report_makes_the_reader_raise(changes: list[tuple[int, str, bytes]]) -> None:
-    """Elements go, or get other bytes of another kind, as a file would hold them: unread until asked for."""
-    ds = tid1500(
-        bidirectional(IMAGE, LONG, SHORT, code(FINDING, NODULE), tracking_uid="1.9", stated=(20.0, 12.0)),
-        rectangle(IMAGE, (40.0, 8.0, 50.0, 28.0)),
-        sop_class_uid=COMPREHENSIVE_3D_SR,
-    )
-    parts = everything(ds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for place, vr, content in changes:
-            part, tag = parts[place % len(parts)]
-            if vr:
-                part[tag] = RawDataElement(BaseTag(tag), vr, len(content), content, 0, False, True)
-            elif tag in part:
-                del part[tag]
-        assert all(isinstance(found, Measurement | Rejected) for found in read_sr(ds))
 
 
 def test_a_graphic_of_a_presentation_state_is_no_content_item() -> None:

@@ -115,6 +115,12 @@ def test_an_arrow_is_the_place_of_its_head_with_its_text(kind: str) -> None:
     assert place.finding == Code("", "", "new nodule")
 
 
+def test_a_line_of_a_lesion_that_is_called_a_narrowing_is_no_arrow() -> None:
+    ds = tid1500(group(measured_line(LENGTH, LONG, IMAGE), tracking_uid="1.9", tracking_id="Narrowing 1"))
+    drawn, places, _ = read(ds)
+    assert (len(drawn), places) == (1, [])
+
+
 def test_what_places_a_label_or_a_plane_is_no_place_of_a_finding() -> None:
     label = text(("125309", "DCM", "Short label"), "{length}", item(
         "SCOORD", ("122438", "DCM", "Reference Points"), image(IMAGE), relationship="HAS PROPERTIES",
