@@ -12,13 +12,13 @@ from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from db.geometry import PointPx
+from db.geometry import PixelSpacing, PointPx
 from db.measurement import Found, ImageReference, Measurement, Rejected, Source, WeakLabel
 from mining.drawings import Unusable
 from mining.elements import integer_of, items_of, moment_of, text_of
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages
 from mining.readers.gsps_coordinates import Coordinates, Pair
-from mining.readers.gsps_graphics import Drawn, Layer, read_compound, read_simple
+from mining.readers.gsps_graphics import Drawn, Layer, ToPixels, Turn, read_compound, read_simple
 from mining.readers.gsps_lesions import Graphic, Lesion, lesions_of
 from mining.readers.gsps_pairing import give_texts, long_and_short, parts_of_angles
 from mining.readers.gsps_texts import Text, read_text
@@ -67,6 +67,10 @@ class _Page:
     known: KnownImage | None
     graphics: list[Graphic] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+
+    @property
+    def spacing(self) -> PixelSpacing | None:
+        return None if self.known is None else self.known.spacing
 
 
 class _State:
@@ -138,16 +142,18 @@ class _State:
         return self._coordinates.points(pairs, units, page.image, page.known)
 
     def _simple(self, page: _Page, item: Dataset) -> list[Drawn] | Unusable:
-        spacing = None if page.known is None else page.known.spacing
-        drawn = read_simple(item, lambda pairs, units: self._points(page, pairs, units), spacing, self._room)
+        drawn = read_simple(item, *self._tools(page), self._room)
         return drawn if isinstance(drawn, Unusable) else [drawn]
 
     def _compound(self, page: _Page, item: Dataset) -> list[Drawn] | Unusable:
-        return read_compound(
-            item,
+        return read_compound(item, *self._tools(page))
+
+    def _tools(self, page: _Page) -> tuple[ToPixels, Turn, PixelSpacing | None]:
+        """How a graphic of one image comes to its pixels, and how far these are apart."""
+        return (
             lambda pairs, units: self._points(page, pairs, units),
             lambda points, angle, about: self._coordinates.turned(points, angle, about, page.image),
-            None if page.known is None else page.known.spacing,
+            page.spacing,
         )
 
     @property
@@ -187,8 +193,7 @@ class _State:
 
     def found_on(self, page: _Page) -> Iterator[Measurement | WeakLabel]:
         """The lesions of one image, and the places that were pointed at; rejects what is neither."""
-        spacing = None if page.known is None else page.known.spacing
-        lesions, refused = lesions_of(page.graphics, spacing)
+        lesions, refused = lesions_of(page.graphics, page.spacing)
         for graphic, unusable in refused:
             self._reject(graphic.path, unusable)
         left = give_texts(lesions, page.texts)
@@ -210,8 +215,7 @@ class _State:
         shape = shapes[0]
         long_axis, short_axis = shape.long_axis, shape.short_axis
         if len(shapes) == 2:
-            spacing = None if page.known is None else page.known.spacing
-            long_axis, short_axis = ordered(long_axis, shapes[1].long_axis, spacing)
+            long_axis, short_axis = ordered(long_axis, shapes[1].long_axis, page.spacing)
         stated = long_and_short(lesion)
         tracking_id, tracking_uid = self._tracking(lesion)
         return Measurement(

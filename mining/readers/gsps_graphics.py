@@ -69,13 +69,16 @@ Turn = Callable[[Sequence[PointPx], float, PointPx], list[PointPx]]
 
 
 def read_simple(
-    item: Dataset, to_pixels: ToPixels, spacing: PixelSpacing | None, most_points: int = MAX_POINTS
+    item: Dataset, to_pixels: ToPixels, turn: Turn, spacing: PixelSpacing | None, most_points: int = MAX_POINTS
 ) -> Drawn | Unusable:
     """An item of the Graphic Object Sequence (PS3.3 C.10.5.1.2)."""
-    points = _points(item, text_of(item, "GraphicAnnotationUnits").upper(), to_pixels)
+    units, kind = text_of(item, "GraphicAnnotationUnits").upper(), text_of(item, "GraphicType").upper()
+    points = _points(item, units, to_pixels)
     if isinstance(points, Unusable):
         return points
-    kind = text_of(item, "GraphicType").upper()
+    if kind == "CIRCLE" and units == "DISPLAY" and len(points) == 2:
+        # Round on the display, where a pixel has its shape in the patient.
+        kind, points = "ELLIPSE", tuple(turn(points, angle, points[0])[1] for angle in (0.0, 180.0, 90.0, 270.0))
     if kind in ("POINT", "MULTIPOINT") and points:
         return Drawn(points, at=_middle(points))
     if len(points) > most_points:

@@ -40,6 +40,16 @@ def test_functional_groups_nested_deeper_than_python_can_follow_cost_only_the_pl
     assert (header.image.planes, header.image.spacing) == ((), PixelSpacing(ROW_MM, COL_MM))
 
 
+@pytest.mark.parametrize("keyword", ["SequenceOfUltrasoundRegions", "QualityControlSubjectTypeCodeSequence"])
+def test_sequences_nested_deeper_than_python_can_follow_cost_only_what_they_say(keyword: str) -> None:
+    ds = with_nested(keyword)
+    del ds.PixelSpacing
+    header = read_header(ds)
+    assert header.series.modality == "CT"
+    assert header.image is not None
+    assert (header.image.spacing, header.image.purpose) == (None, "")
+
+
 def test_an_anatomic_region_nested_deeper_than_python_can_follow_costs_only_the_body_part() -> None:
     header = read_header(with_nested("AnatomicRegionSequence"))
     assert (header.patient.patient_id, header.series.body_part) == ("P-17", "")

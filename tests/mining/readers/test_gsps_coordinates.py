@@ -136,6 +136,19 @@ def test_two_displayed_areas_of_one_image_are_one_too_many() -> None:
     assert codes(ds) == ["found"]
 
 
+@pytest.mark.parametrize(("turned_deg", "flipped"), [(0, False), (90, True)])
+def test_a_circle_of_a_display_is_round_in_the_patient(turned_deg: int, flipped: bool) -> None:
+    """8 columns of 0.5 mm from its centre: 8 mm across in every direction."""
+    ends = fractions([(20, 20), (28, 20)], PART, turned_deg, flipped)
+    ds = state(annotation([graphic("CIRCLE", ends, units="DISPLAY")], images=[IMAGE]))
+    (found,) = read(shown(ds, PART, turned_deg, flipped), Here())
+    assert isinstance(found, Measurement) and found.short_axis is not None and found.outline is not None
+    lengths = [axis.length_mm(PixelSpacing(0.8, 0.5)) for axis in (found.long_axis, found.short_axis)]
+    assert lengths == pytest.approx([8.0, 8.0], abs=1e-4)
+    box = found.outline
+    assert (box.x1, box.y1, box.x2, box.y2) == pytest.approx((12.0, 15.0, 28.0, 25.0), abs=1e-4)
+
+
 # --- images and frames
 
 
@@ -159,6 +172,16 @@ def test_a_frame_that_the_state_names_is_that_of_its_annotations() -> None:
     on_frames(ds.ReferencedSeriesSequence[0], ONE, [2])
     (found,) = read(ds, HeldImages([enhanced_ct()]))
     assert isinstance(found, Measurement) and found.image == ImageReference(ONE, 2)
+
+
+def test_a_blending_state_names_its_images_by_what_it_blends() -> None:
+    ds = state(annotation([graphic("POLYLINE", LINE)]), sop_class_uid="1.2.840.10008.5.1.4.1.1.11.4")
+    blended = Dataset()
+    blended.ReferencedSeriesSequence = ds.ReferencedSeriesSequence
+    del ds.ReferencedSeriesSequence
+    assert codes(ds) == ["no_image_reference"]
+    ds.BlendingSequence = Items([blended])
+    assert same_line(read(ds)[0])
 
 
 def test_a_state_without_images_is_rejected() -> None:
