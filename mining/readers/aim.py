@@ -25,7 +25,7 @@ from mining.readers.encapsulated import encapsulated
 from mining.recist import axes_cross, length, ordered
 from mining.written import moment_in
 
-MAX_MARKUPS = 5_000
+MAX_MARKUPS = 1_000
 """In one document."""
 
 Lesion = tuple[Drawn, ...]

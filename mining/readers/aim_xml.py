@@ -10,8 +10,8 @@ from mining.drawings import Unusable
 from mining.elements import MAX_TEXT
 
 MAX_DEPTH = 64
-MAX_ELEMENTS = 200_000
-"""An outline of thousands of points on a hundred slices has fewer."""
+MAX_ELEMENTS = 100_000
+"""Four for each point: an outline of 200 points on a hundred slices has fewer."""
 
 
 @dataclass(slots=True)

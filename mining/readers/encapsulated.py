@@ -12,7 +12,7 @@ AIM_DOCUMENT = "2.25.127965327879921342704668856189455457522"
 BOOKMARKS = "2.25.12737348444004910944365628400794662242"
 """SOP class of the rows of a CSV file that are about one study."""
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 8 << 20
 """No annotation and no study's bookmarks are larger."""
 
 
