@@ -70,6 +70,9 @@ def finding(value: CodeTriple, *below: Dataset, intent: CodeTriple = PRESENTED) 
     """A Single Image Finding with its rendering intent in front."""
     ds = code(SINGLE, value, "INFERRED FROM")
     ds.ContentSequence = Items([code(INTENT, intent, "HAS CONCEPT MOD"), *below])
+    for number in below:
+        if number.get("ValueType") == "NUM":
+            number.RelationshipType = "HAS PROPERTIES"
     return ds
 
 
@@ -114,6 +117,8 @@ def cad_sr(
     """A CAD report: item 1.1 is the Image Library if there is one; the findings stand below the summary."""
     summary = code(SUMMARY, ("111242", "DCM", "All algorithms succeeded; with findings"))
     if findings:
+        for each in findings:
+            each.RelationshipType = "CONTAINS"
         impression = container(("111034", "DCM", "Individual Impression/Recommendation"), *findings)
         impression.RelationshipType = "INFERRED FROM"
         summary.ContentSequence = Items([impression])

@@ -1,5 +1,8 @@
 """What an algorithm found is read with its name, and never as what a person drew."""
 
+import shutil
+import subprocess
+from pathlib import Path
 from time import process_time
 
 import pytest
@@ -22,6 +25,8 @@ from builders_cad import (
     library,
     pointing,
 )
+from dialect import Dialect
+from dialects_cad import CAD_DIALECTS
 from pydicom.dataset import Dataset
 
 from db.geometry import Axis, PointPx
@@ -184,6 +189,19 @@ def test_a_drawing_of_a_writer_that_knows_no_findings_is_read_all_the_same() -> 
 def test_an_outline_without_an_image_among_several_is_rejected() -> None:
     bare = coordinates(OUTLINE, "POLYLINE", RING)
     assert read(cad_sr(finding(DENSITY, bare), images=library(LEFT, RIGHT)))[2] == [("1.2.1.1.2", "no_image_reference")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dialect", [d for d in CAD_DIALECTS if d.kind == "CAD SR"], ids=lambda dialect: dialect.name)
+def test_the_reports_of_these_tests_keep_the_rules_of_their_classes(dialect: Dialect, tmp_path: Path) -> None:
+    """dsrdump checks the value types and the relationships of each item, and resolves the references."""
+    if shutil.which("dsrdump") is None:
+        pytest.skip("dsrdump is not installed")
+    for ds in dialect.objects():
+        if ds.Modality == "SR":
+            ds.save_as(tmp_path / "cad.dcm", enforce_file_format=True)
+            run = subprocess.run(["dsrdump", tmp_path / "cad.dcm"], capture_output=True, text=True, check=False)
+            assert (run.returncode, [line for line in run.stderr.splitlines() if line[:2] in ("E:", "F:")]) == (0, [])
 
 
 @pytest.mark.slow
