@@ -38,7 +38,7 @@ def test_the_order_of_the_rings_does_not_matter() -> None:
 
 
 def test_an_island_in_a_hole_belongs_to_the_region() -> None:
-    """In the middle 16 mm less the hole's 12.8 mm and with the island's 9.6 mm: three chords, the island's is longest."""
+    """In the middle 16 mm, less the hole's 12.8 mm, with the island's 9.6 mm, which is the longest chord."""
     assert measured(kite(40, 20), kite(32, 16), kite(24, 12)) == pytest.approx((20.0, 9.6, 0))
 
 
