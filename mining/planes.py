@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydicom.dataset import Dataset
 
 from db.errors import GeometryError
 from db.geometry import PixelSpacing, Plane, PointMm
+from mining.elements import items_of
 
 
 def frame_count(ds: Dataset) -> int:
@@ -17,13 +16,12 @@ def frame_count(ds: Dataset) -> int:
 
 def functional_group(ds: Dataset, frame: int, keyword: str) -> Dataset | None:
     """The item of a functional group macro for one frame (0-based): its own, else the shared one (PS3.3 C.7.6.16)."""
-    per_frame: Sequence[Dataset] = ds.get("PerFrameFunctionalGroupsSequence") or ()
-    shared: Sequence[Dataset] = ds.get("SharedFunctionalGroupsSequence") or ()
+    per_frame = items_of(ds, "PerFrameFunctionalGroupsSequence")
+    shared = items_of(ds, "SharedFunctionalGroupsSequence")
     for group in (*per_frame[frame : frame + 1], *shared[:1]):
-        items = group.get(keyword)
+        items = items_of(group, keyword)
         if items:
-            item: Dataset = items[0]
-            return item
+            return items[0]
     return None
 
 
