@@ -6,6 +6,7 @@ reports beside it; FOLDER is where that is made, or was made before.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
@@ -85,8 +86,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
-    else:
-        with tempfile.TemporaryDirectory() as made:
-            main(Path(made) / "demo")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", help="where the demo is made, or was made before")
+    given = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as made:
+        main(given or Path(made) / "demo")
