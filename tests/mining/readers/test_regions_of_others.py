@@ -87,7 +87,11 @@ def test_dcmqi_finds_the_same_longest_axis_on_the_same_slice(name: str, count: i
         position = next(p for p in range(len(segmentation.segments)) if str(segmentation.number(p)) == volume.stem)
         region = segmentation.region(position)
         assert isinstance(region, Region)
-        inside = voxels * 2 >= ds.get("MaximumFractionalValue", 255) if "fractional" in name else voxels > 0
+        inside = voxels > 0
+        if "fractional" in name:
+            inside = voxels * 2 >= ds.MaximumFractionalValue
+        elif "labelmap" in name:  # where frames are missing, dcmqi fills in padding
+            inside = voxels == int(volume.stem)
         lengths = [longest_mm(mask, images.spacing) for mask in inside]
         found_mm = region.outlined.shape.long_axis.length_mm(images.spacing)
         assert found_mm == pytest.approx(max(lengths), abs=1e-3)
