@@ -172,6 +172,13 @@ SR_DIALECTS = [
         Row(ONE), (TEN, FIVE)),
     _on("Digital radiograph", lambda: image_of(DX, "DX", orientation=None), "no plane",
         Row(ONE, 10.0, 5.0), (TEN, FIVE)),
+    _dialect(
+        "A group about anatomy", "NUM > INFERRED FROM > SCOORD",
+        lambda: [*ct_series(), tid1500(group(
+            code(("276214006", "SCT", "Finding category"), ("91723000", "SCT", "Anatomical structure")),
+            code(FINDING, ("15825003", "SCT", "Aorta")), measured_line(LENGTH, TEN, FIRST, 10.0)))],
+        [], rejections=["anatomy_not_lesion"],
+    ),
     *VIEWER_DIALECTS,
     *OLDER_DIALECTS,
     *CAD_DIALECTS,

@@ -110,8 +110,7 @@ def _take_out(drawings: Drawings, around: Surroundings) -> list[Leftover]:
     """Take the drawings out that stand for no lesion to show; once for each finding, with the reason."""
     reasons: dict[str, Leftover] = {}
     kept: set[str] = set()
-    drawn: list[Graphic | Spot] = [*drawings.graphics, *drawings.spots]
-    for one in drawn:
+    for one in drawings.drawn:
         if one.home.path in reasons or one.home.path in kept:
             continue
         reason = _refused(one, around)

@@ -5,6 +5,7 @@ One walk finds drawings and numbers by concept, wherever they stand; nothing dep
 - two lines of one lesion and image, named long and short or crossing near their middles, are one measurement;
 - a region gives derived axes, unless the axes of the same lesion are drawn too;
 - a point is a place without an extent, unless its lesion is drawn on that image too;
+- what its own group calls anatomy is no lesion;
 - everything left over is rejected with a reason.
 """
 
@@ -24,6 +25,7 @@ from mining.readers.sr_context import Surroundings
 from mining.readers.sr_drawings import read_drawings
 from mining.readers.sr_lesions import lesions_of, spots_alone
 from mining.readers.sr_numbers import leftovers
+from mining.readers.sr_purpose import about_no_lesions, take_out_anatomy
 
 
 def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
@@ -34,8 +36,14 @@ def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
     """
     uid = text_of(ds, "SOPInstanceUID")
     tree = read_tree(ds)
+    purpose = about_no_lesions(tree.root)
+    if purpose is not None:
+        yield Rejected(uid, tree.root.path, purpose.reason_code, purpose.reason)
+        return
     around = Surroundings(tree.root)
     drawings = read_drawings(tree, around, images)
+    drawn = drawings.drawn
+    anatomy = take_out_anatomy(drawings, around)
     lesions, merged = lesions_of(drawings.graphics, around)
     spots, attached = spots_alone(drawings.spots, drawings.graphics, around)
     attributes = Attributes(uid, "SR", around, lesions, spots)
@@ -45,6 +53,5 @@ def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
         yield attributes.weak_label(spot)
     for cut in tree.cuts:
         yield Rejected(uid, cut.path, cut.reason_code, cut.reason)
-    nothing_drawn = leftovers(tree, [*drawings.graphics, *drawings.spots])
-    for item, reason in chain(drawings.unusable, merged, attached, nothing_drawn):
+    for item, reason in chain(drawings.unusable, anatomy, merged, attached, leftovers(tree, drawn)):
         yield Rejected(uid, item.path, reason.reason_code, reason.reason)

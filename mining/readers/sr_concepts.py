@@ -57,14 +57,16 @@ ANGLES = {"deg", "rad", "'"}
 FIELDS = {
     "112039": "tracking_id", "112040": "tracking_uid", "121071": "finding", "363698007": "site", "G-C0E3": "site",
     "121106": "comment", "125309": "label",
-    "111056": "intent", "111027": "side", "121008": "person", "121013": "device", "121012": "device_uid",
+    "111056": "intent", "276214006": "category", "111027": "side",
+    "121008": "person", "121013": "device", "121012": "device_uid",
     "111001": "algorithm", "111003": "algorithm_version",
 }  # fmt: skip
 """What is looked for among the children of an item and of those above it (TID 300, 1001, 1002, 1501, 4019)."""
 
 FIELDS_BY_MEANING = {
     "tracking identifier": "tracking_id", "tracking unique identifier": "tracking_uid", "finding": "finding",
-    "finding site": "site", "comment": "comment", "short label": "label", "person observer name": "person",
+    "finding site": "site", "comment": "comment", "finding category": "category", "short label": "label",
+    "person observer name": "person",
     "device observer name": "device", "algorithm name": "algorithm",
 }  # fmt: skip
 

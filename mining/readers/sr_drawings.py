@@ -28,6 +28,10 @@ class Drawings:
     spots: list[Spot] = field(default_factory=list)
     unusable: list[Leftover] = field(default_factory=list)
 
+    @property
+    def drawn(self) -> list[Graphic | Spot]:
+        return [*self.graphics, *self.spots]
+
 
 def read_drawings(tree: ContentTree, around: Surroundings, images: KnownImages) -> Drawings:
     """What is drawn in a document, read with all that is known of its images."""

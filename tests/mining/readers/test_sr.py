@@ -125,6 +125,41 @@ def test_the_root_is_no_group_of_one_lesion_where_it_holds_containers() -> None:
     assert (len(found), rejected) == (2, [])
 
 
+CATEGORY = ("276214006", "SCT", "Finding category")
+ANATOMY = ("91723000", "SCT", "Anatomical structure")
+
+
+@pytest.mark.parametrize(
+    ("category", "finding", "is_lesion"),
+    [
+        (ANATOMY, ("15825003", "SCT", "Aorta"), False),
+        (ANATOMY, ("59441001", "SCT", "Lymph node"), True),
+        (("49755003", "SCT", "Morphologically Abnormal Structure"), NODULE, True),
+        (("Q1", "99X", "Quality"), ("Q2", "99X", "Sharp"), True),
+    ],
+)
+def test_what_a_group_calls_anatomy_is_no_lesion(
+    category: tuple[str, str, str], finding: tuple[str, str, str], is_lesion: bool
+) -> None:
+    said = [code(CATEGORY, category), code(FINDING, finding)]
+    drawn = group(
+        *said, measured_line(LONG_AXIS, LONG, IMAGE, 20.0), num(AREA, 3.0, "mm2"), tracking_uid="1.9", tracking_id="M1"
+    )
+    found, rejected = read(tid1500(drawn))
+    assert (len(found), [code for _, code in rejected]) == ((1, []) if is_lesion else (0, ["anatomy_not_lesion"]))
+
+
+def test_a_tracking_identifier_that_names_a_lesion_goes_before_the_category() -> None:
+    drawn = group(code(CATEGORY, ANATOMY), measured_line(LONG_AXIS, LONG, IMAGE), tracking_uid="1.9")
+    assert len(read(tid1500(drawn))[0]) == 1, "it is called Lesion 1"
+
+
+@pytest.mark.parametrize("root", ["125000", "125200", "122292", "113701"])
+def test_a_report_on_hearts_vessels_fetuses_or_doses_measures_no_lesions(root: str) -> None:
+    ds = sr(measured_line(LENGTH, LONG, IMAGE, 20.0), root=(root, "DCM", "Procedure Report"))
+    assert read(ds) == ([], [("1", "not_about_lesions")])
+
+
 def test_a_device_without_a_person_is_an_algorithm() -> None:
     (found,), _ = read(sr(text(DEVICE, "OtherNet"), container(None, bidirectional(IMAGE, LONG, SHORT))))
     assert found.by_algorithm == "OtherNet"
