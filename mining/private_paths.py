@@ -42,7 +42,7 @@ def path_from(text: str) -> Path:
     creator = ""
     for part in re.split(r"\s*/\s*(?=\()", text.strip()):
         found = _STEP.fullmatch(part)
-        if found is None:
+        if found is None or found[3].strip()[:1] == "/" or found[3].strip()[-1:] == "/":
             raise ValueError(f"{text!r} is no path to an element; write {NOTATION}")
         group, element = int(found[1], 16), found[2].lower()
         creator = found[3].strip() or creator

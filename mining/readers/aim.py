@@ -18,6 +18,7 @@ from db.measurement import ImageReference, Measurement, Rejected, Source, WeakLa
 from mining.drawings import Unusable, is_outline_of, recist_pairs
 from mining.elements import MAX_TEXT, text_of
 from mining.known_images import NO_IMAGES, KnownImages
+from mining.outline_budget import OutlineBudget
 from mining.readers.aim_drawings import Drawn, Pointed, drawn_by
 from mining.readers.aim_stated import algorithm_of, code_in, of_drawings, stated_by, user_of
 from mining.readers.aim_xml import Element, read_xml
@@ -43,9 +44,9 @@ def read_aim(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measureme
     annotations = list(root.all("imageannotation"))
     if not annotations:
         yield Rejected(uid, "1", "not_aim", "there is no ImageAnnotation in the document")
-    left = MAX_MARKUPS
+    left, budget = MAX_MARKUPS, OutlineBudget()
     for number, annotation in enumerate(annotations, start=1):
-        reading = _Annotation(uid, f"ImageAnnotation[{number}]", annotation, root, images)
+        reading = _Annotation(uid, f"ImageAnnotation[{number}]", annotation, root, images, budget)
         markups = [(n, each) for n, each in enumerate(annotation.all("markupentity", "geometricshape"), start=1)]
         if len(markups) > left:
             reason = f"over {MAX_MARKUPS} markups of one document are not read"
@@ -58,11 +59,14 @@ def read_aim(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measureme
 class _Annotation:
     """One annotation, and what it and its document say of it."""
 
-    def __init__(self, uid: str, path: str, annotation: Element, root: Element, images: KnownImages) -> None:
+    def __init__(
+        self, uid: str, path: str, annotation: Element, root: Element, images: KnownImages, budget: OutlineBudget
+    ) -> None:
         self.path = path
         self._uid = uid
         self._annotation = annotation
         self._images = images
+        self._budget = budget
         self._rejected: list[Rejected] = []
         self._texts: list[str] = []
         self._stated = stated_by(annotation)
@@ -116,7 +120,7 @@ class _Annotation:
             if markup.kind == "textannotationentity":
                 self._texts.append(markup.says("textvalue") or markup.says("text"))
                 continue
-            found = drawn_by(path, markup, named, self._images)
+            found = drawn_by(path, markup, named, self._images, self._budget)
             if isinstance(found, Unusable):
                 self._reject(path, found)
             elif isinstance(found, Drawn):

@@ -15,6 +15,7 @@ from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference
 from mining.drawings import Shape, Unusable, shape_of
 from mining.known_images import KnownImages
+from mining.outline_budget import OutlineBudget
 from mining.readers.aim_xml import Element
 from mining.recist import ordered
 from mining.written import number_in
@@ -52,7 +53,9 @@ class Pointed:
     point: PointPx
 
 
-def drawn_by(path: str, markup: Element, named: Sequence[str], images: KnownImages) -> Drawn | Pointed | Unusable:
+def drawn_by(
+    path: str, markup: Element, named: Sequence[str], images: KnownImages, budget: OutlineBudget
+) -> Drawn | Pointed | Unusable:
     """What one MarkupEntity (AIM 4) or GeometricShape (AIM 3) shows.
 
     named: SOP Instance UIDs that the annotation refers to, for a markup that refers to none.
@@ -67,6 +70,8 @@ def drawn_by(path: str, markup: Element, named: Sequence[str], images: KnownImag
     coordinates = _in_order(list(markup.all(*COORDINATES)))
     if not 0 < len(coordinates) <= MAX_POINTS:
         return Unusable("bad_coordinates", f"a markup has 1 to {MAX_POINTS} points, this one has {len(coordinates)}")
+    if not budget.allows(len(coordinates)):
+        return Unusable("too_many_drawings", "the outlines of one document have more points than are read")
     placed = _in_space(markup, coordinates, images) if solid else _in_plane(markup, coordinates, named)
     if isinstance(placed, Unusable):
         return placed

@@ -18,10 +18,10 @@ from mining.drawings import Unusable
 from mining.elements import MAX_TEXT, text_of
 from mining.known_images import NO_IMAGES, KnownImages
 from mining.readers.encapsulated import encapsulated
-from mining.readers.site_marks import Mark, found_as, joined, mark_of
+from mining.readers.site_marks import Mark, Marks, found_as, joined
 from mining.settings import NUMERIC, BookmarkColumns
 
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000
 """Of one object."""
 
 Reader = Callable[[Dataset, KnownImages], Iterator[Measurement | WeakLabel | Rejected]]
@@ -37,10 +37,11 @@ def bookmark_reader(columns: BookmarkColumns | None) -> Reader:
             yield Rejected(uid, "1", *(_NO_COLUMNS if columns is None else _NO_DOCUMENT))
             return
         study = text_of(ds, "StudyInstanceUID")
+        table = Marks(images, columns.origin, columns.decimal_comma)
         marks: list[Mark] = []
         rejected: list[Rejected] = []
         for item, values in _rows(content.decode("utf-8", "replace"), columns):
-            found = values if isinstance(values, Unusable) else _mark(item, values, study, images, columns)
+            found = values if isinstance(values, Unusable) else table.mark(item, {**values, "study": study})
             if isinstance(found, Unusable):
                 rejected.append(Rejected(uid, item, found.reason_code, found.reason))
             else:
@@ -56,12 +57,6 @@ def bookmark_reader(columns: BookmarkColumns | None) -> Reader:
 
 _NO_COLUMNS = ("no_columns", "nobody says what its columns mean; name them under [harvest.bookmarks] in node.toml")
 _NO_DOCUMENT = ("no_document", "there is no document in the object, or one too large")
-
-
-def _mark(
-    item: str, values: Mapping[str, str], study: str, images: KnownImages, columns: BookmarkColumns
-) -> Mark | Unusable:
-    return mark_of(item, {**values, "study": study}, images, columns.origin, columns.decimal_comma, None)
 
 
 def meanings_of(names: Sequence[str], columns: BookmarkColumns) -> dict[int, str]:

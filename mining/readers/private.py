@@ -15,7 +15,7 @@ from mining.drawings import Unusable
 from mining.elements import MAX_TEXT, integer_of, text_of
 from mining.known_images import NO_IMAGES, KnownImages
 from mining.private_paths import Path, items_at, path_from, value_at, written
-from mining.readers.site_marks import Mark, found_as, joined, mark_of
+from mining.readers.site_marks import Mark, Marks, found_as, joined
 from mining.settings import NUMERIC, PrivateTable
 
 MAX_MARKS = 5_000
@@ -45,42 +45,48 @@ class _Item:
 
 
 def private_reader(table: PrivateTable) -> Reader:
-    """The reader of one table. Raises ValueError for a path or a meaning that is none."""
+    """The reader of one table. Raises ValueError for a path that is none."""
     entries = [_entry(path, meaning) for path, meaning in table.tags.items()]
-    holders = [entry.path for entry in entries if entry.meaning == "item"]
-    holder = holders[0] if holders else ()
+    holder = next((entry.path for entry in entries if entry.meaning == "item"), ())
 
     def read_private(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Measurement | WeakLabel | Rejected]:
         uid = text_of(ds, "SOPInstanceUID")
-        is_image = (integer_of(ds, "Rows") or 0) > 0 and (integer_of(ds, "Columns") or 0) > 0
-        itself = ImageReference(uid) if is_image else None
+        drawn = Marks(images, table.origin, itself=_itself(ds, uid))
         marks: list[Mark] = []
         rejected: list[Rejected] = []
-        for number, item in enumerate(_items(ds, holder)):
-            if number == MAX_MARKS:
+        for number, item in enumerate(_items(ds, holder), start=1):
+            if number > MAX_MARKS:
                 rejected.append(Rejected(uid, item.name, "too_many_drawings", f"over {MAX_MARKS} marks are not read"))
                 break
-            values = _values(item, holder, entries)
-            if isinstance(values, Unusable):
-                rejected.append(Rejected(uid, item.name, values.reason_code, values.reason))
-                continue
-            if not values:
-                continue
-            values.setdefault("study", text_of(ds, "StudyInstanceUID"))
-            name = f"{item.name} {values.pop('item')}" if "item" in values else item.name
-            found = mark_of(name[:256], values, images, table.origin, False, itself)
+            found = _read(item, holder, entries, drawn)
             if isinstance(found, Unusable):
-                rejected.append(Rejected(uid, name[:256], found.reason_code, found.reason))
-            else:
+                rejected.append(Rejected(uid, item.name, found.reason_code, found.reason))
+            elif found is not None:
                 marks.append(found)
-        for mark in joined(marks):
-            yield found_as(mark, uid, "private")
+        yield from (found_as(mark, uid, "private") for mark in joined(marks))
         yield from rejected
         if not marks and not rejected:
             reason = "none of the elements of the site's table is in the object"
             yield Rejected(uid, "private", "no_measurement", reason)
 
     return read_private
+
+
+def _itself(ds: Dataset, uid: str) -> ImageReference | None:
+    """The object, if it is an image."""
+    is_image = (integer_of(ds, "Rows") or 0) > 0 and (integer_of(ds, "Columns") or 0) > 0
+    return ImageReference(uid) if is_image else None
+
+
+def _read(item: _Item, holder: Path, entries: Sequence[_Entry], drawn: Marks) -> Mark | Unusable | None:
+    """None for an item without any of the elements."""
+    values = _values(item, holder, entries)
+    if isinstance(values, Unusable):
+        return values
+    if not values:
+        return None
+    name = f"{item.name} {values.pop('item')}" if "item" in values else item.name
+    return drawn.mark(name[:256], {**values, "study": text_of(item.chain[0], "StudyInstanceUID")})
 
 
 def _entry(path: str, meaning: str) -> _Entry:

@@ -15,6 +15,7 @@ from db.measurement import ImageReference, Measurement, Source, WeakLabel
 from db.uids import uid_from
 from mining.drawings import Shape, Unusable, recist_pairs, shape_of
 from mining.known_images import KnownImages
+from mining.outline_budget import OutlineBudget
 from mining.recist import axes_cross, ordered
 from mining.settings import ORIGINS
 from mining.written import code_in_text, length_mm_in, moment_in, number_in, numbers_in
@@ -43,30 +44,70 @@ class Mark:
         return self.shape is not None and self.shape.is_line and self.shape.short_axis is None
 
 
-def mark_of(
-    item: str, values: Values, images: KnownImages, origin: str, decimal_comma: bool, itself: ImageReference | None
-) -> Mark | Unusable:
-    """itself: the image that a mark without a reference lies on, if there is one."""
-    image = _image(values, images, itself)
-    if isinstance(image, Unusable):
-        return image
-    known = images.find(image)
-    spacing = None if known is None else known.spacing
-    drawn = _drawing(values, spacing, ORIGINS[origin], decimal_comma)
-    if isinstance(drawn, Unusable):
-        return drawn
-    if drawn is None and image == itself:
-        return Unusable("no_measurement", "none of the site's elements for points is there")
-    return Mark(
-        item,
-        image,
-        spacing,
-        drawn if isinstance(drawn, Shape) else None,
-        drawn if isinstance(drawn, PointPx) else None,
-        values,
-        (length_mm_in(values.get("stated_long_axis_mm", "")), length_mm_in(values.get("stated_short_axis_mm", ""))),
-        _said(values),
-    )
+class Marks:
+    """The marks of one object.
+
+    itself: the image that a mark without a reference lies on, if there is one.
+    """
+
+    def __init__(
+        self, images: KnownImages, origin: str, decimal_comma: bool = False, itself: ImageReference | None = None
+    ) -> None:
+        self._images = images
+        self._shift = ORIGINS[origin]
+        self._decimal_comma = decimal_comma
+        self._itself = itself
+        self._budget = OutlineBudget()
+
+    def mark(self, item: str, values: Values) -> Mark | Unusable:
+        image = _image(values, self._images, self._itself)
+        if isinstance(image, Unusable):
+            return image
+        known = self._images.find(image)
+        spacing = None if known is None else known.spacing
+        drawn = self._drawing(values, spacing)
+        if isinstance(drawn, Unusable):
+            return drawn
+        if drawn is None and image == self._itself:
+            return Unusable("no_measurement", "none of the site's elements for points is there")
+        stated = [length_mm_in(values.get(f"stated_{axis}_axis_mm", "")) for axis in ("long", "short")]
+        return Mark(
+            item,
+            image,
+            spacing,
+            drawn if isinstance(drawn, Shape) else None,
+            drawn if isinstance(drawn, PointPx) else None,
+            values,
+            (stated[0], stated[1]),
+            _said(values),
+        )
+
+    def _drawing(self, values: Values, spacing: PixelSpacing | None) -> Shape | PointPx | Unusable | None:
+        """None where the table found no points at all."""
+        given = [bool(values.get(name)) for name in ENDS]
+        if any(given):
+            if given != sorted(given, reverse=True):
+                return Unusable("bad_coordinates", "one of the coordinates between others is empty")
+            lines = _points(" ".join(values.get(name, "") for name in ENDS), self._shift, True)
+        elif values.get("long_axis"):
+            text = f"{values['long_axis']} {values.get('short_axis', '')}"
+            lines = _points(text, self._shift, self._decimal_comma)
+        elif values.get("points"):
+            points = _points(values["points"], self._shift, self._decimal_comma)
+            return points if isinstance(points, Unusable) else self._shape(points, spacing)
+        else:
+            return None
+        return lines if isinstance(lines, Unusable) else _axes(lines, spacing)
+
+    def _shape(self, points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | PointPx | Unusable:
+        """One point, a line, two crossing lines, or else an outline."""
+        if len(points) < 3:
+            return _axes(points, spacing)
+        if len(points) == 4 and axes_cross(Axis(points[0], points[1]), Axis(points[2], points[3]), slip_px=1.0):
+            return _axes(points, spacing)
+        if not self._budget.allows(len(points)):
+            return Unusable("too_many_drawings", "the outlines of one object have more points than are read")
+        return shape_of("POLYLINE", points, spacing, encloses=True)
 
 
 def joined(marks: Sequence[Mark]) -> list[Mark]:
@@ -155,27 +196,6 @@ def _image(values: Values, images: KnownImages, itself: ImageReference | None) -
 # --- points -----------------------------------------------------------------------------------------------------
 
 
-def _drawing(
-    values: Values, spacing: PixelSpacing | None, shift: float, decimal_comma: bool
-) -> Shape | PointPx | Unusable | None:
-    """None where the table found no points at all."""
-    if any(values.get(name) for name in ENDS):
-        lines = _points(" ".join(values.get(name, "") for name in ENDS), shift, True)
-        given = [bool(values.get(name)) for name in ENDS]
-        if given != sorted(given, reverse=True):
-            return Unusable("bad_coordinates", "one of the coordinates between others is empty")
-    elif values.get("long_axis"):
-        lines = _points(f"{values['long_axis']} {values.get('short_axis', '')}", shift, decimal_comma)
-    elif values.get("points"):
-        points = _points(values["points"], shift, decimal_comma)
-        return points if isinstance(points, Unusable) else _shape(points, spacing)
-    else:
-        return None
-    if isinstance(lines, Unusable):
-        return lines
-    return _axes(lines, spacing)
-
-
 def _axes(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | PointPx | Unusable:
     """One, two or four ends, the long axis first as in DL_info.csv; which is the longer one decides the length."""
     if len(points) == 1:
@@ -188,15 +208,6 @@ def _axes(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | Po
     if long_axis.length_px == 0:
         return Unusable("zero_length", "two lines without length")
     return Shape(long_axis, short_axis if short_axis.length_px > 0 else None)
-
-
-def _shape(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | PointPx | Unusable:
-    """One point, a line, two crossing lines, or else an outline."""
-    if len(points) < 3:
-        return _axes(points, spacing)
-    if len(points) == 4 and axes_cross(Axis(points[0], points[1]), Axis(points[2], points[3]), slip_px=1.0):
-        return _axes(points, spacing)
-    return shape_of("POLYLINE", points, spacing, encloses=True)
 
 
 def _points(text: str, shift: float, decimal_comma: bool) -> list[PointPx] | Unusable:
