@@ -1,12 +1,17 @@
 """Where graphics lie: on which image, and through which display."""
 
+import shutil
+import subprocess
 from itertools import product
+from pathlib import Path
 
+import numpy as np
 import pytest
-from builders import COLUMNS, ROWS, SERIES, Dataset, annotation, graphic, gsps
+from builders import COLUMNS, ROWS, SERIES, Dataset, annotation, ct_instance, graphic, gsps
 from builders_gsps import Corners, compound, fractions, on_frames, shown, state, with_compounds
 from builders_images import ENHANCED_CT, ONE, enhanced_ct
 from held_images import HeldImages
+from pydicom import dcmread
 from pydicom.sequence import Sequence as Items
 
 from db.geometry import Axis, PixelSpacing, PointPx
@@ -53,6 +58,31 @@ def same_line(found: Found, line: Axis = DRAWN) -> bool:
 def test_display_units_lead_back_through_zoom_turn_and_flip(corners: Corners, turned_deg: int, flipped: bool) -> None:
     (found,) = read(on_display(corners, turned_deg, flipped))  # before the image arrives, for the area says it all
     assert same_line(found)
+
+
+@pytest.mark.skipif(shutil.which("dcmp2pgm") is None, reason="dcmtk's programs for presentation states are not here")
+@pytest.mark.parametrize(("turned_deg", "flipped"), list(product([0, 90, 180, 270], [False, True])))
+def test_dcmtk_turns_and_flips_an_image_as_it_is_turned_here(turned_deg: int, flipped: bool, tmp_path: Path) -> None:
+    """One bright pixel, shown by dcmtk: it lies where the builder says that a display shows it."""
+    hu = np.full((ROWS, COLUMNS), -1024)
+    hu[30, 10] = 900
+    ds = ct_instance(hu=hu)
+    ds.WindowCenter, ds.WindowWidth = 0, 2000
+    ds.PatientBirthDate = ds.PatientSex = ds.ReferringPhysicianName = ""
+    ds.StudyID, ds.SeriesNumber = "1", 1
+    image, plain, seen, bitmap = (str(tmp_path / name) for name in ("image.dcm", "plain.dcm", "seen.dcm", "seen.pgm"))
+    ds.save_as(image, enforce_file_format=True)
+    subprocess.run(["dcmpsmk", image, plain], check=True, capture_output=True)
+    presentation = dcmread(plain)
+    presentation.ImageRotation, presentation.ImageHorizontalFlip = turned_deg, "Y" if flipped else "N"
+    presentation.save_as(seen)
+    subprocess.run(["dcmp2pgm", "-p", seen, image, bitmap], check=True, capture_output=True)
+    content = Path(bitmap).read_bytes()
+    columns, rows = (int(part) for part in content.split(None, 3)[1:3])
+    shown_by_dcmtk = np.frombuffer(content[-rows * columns :], dtype=np.uint8).reshape(rows, columns)
+    ((row, column),) = np.argwhere(shown_by_dcmtk == shown_by_dcmtk.max())
+    wanted = ((column + 0.5) / columns, (row + 0.5) / rows)
+    assert fractions([(10, 30)], WHOLE, turned_deg, flipped) == [wanted]
 
 
 @pytest.mark.parametrize("mode", ["SCALE TO FIT", "TRUE SIZE", "MAGNIFY"])
