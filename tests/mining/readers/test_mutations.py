@@ -63,7 +63,7 @@ def everything(ds: Dataset) -> list[tuple[Dataset, int]]:
 
 def raw(part: Dataset, tag: int, vr: str, content: bytes) -> None:
     """As a file would hold it: unread until it is asked for."""
-    part[tag] = RawDataElement(BaseTag(tag), vr, len(content), content, 0, False, True)
+    part._dict[BaseTag(tag)] = RawDataElement(BaseTag(tag), vr, len(content), content, 0, False, True)
 
 
 def read(part: Dataset, tag: int) -> DataElement | None:
