@@ -196,7 +196,7 @@ class _State:
         lesions, refused = lesions_of(page.graphics, page.spacing)
         for graphic, unusable in refused:
             self._reject(graphic.path, unusable)
-        left = give_texts(lesions, page.texts)
+        left = give_texts(lesions, page.texts, page.spacing)
         angles = parts_of_angles(lesions)
         for lesion in lesions:
             if lesion.is_no_lesion or lesion.graphics[0].path in angles:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from db.geometry import Axis, PixelSpacing, PointPx
+from db.geometry import Axis, PixelSpacing, PointPx, length_mm
 from mining.drawings import Unusable, is_outline_of, recist_pairs
 from mining.readers.gsps_graphics import Drawn, Layer
 from mining.readers.gsps_texts import Text
@@ -75,6 +75,11 @@ class Lesion:
     def has_two_axes(self) -> bool:
         first = self.graphics[0].drawn.shape
         return len(self.graphics) == 2 or (first is not None and first.short_axis is not None)
+
+    def long_mm(self, spacing: PixelSpacing) -> float:
+        """Its long axis; 0 for a place."""
+        ends = iter(self.ends if self.at is None else [])
+        return max((length_mm(a, b, spacing) for a, b in zip(ends, ends, strict=True)), default=0.0)
 
     @property
     def measured(self) -> bool:

@@ -10,19 +10,27 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
-from db.geometry import PointPx
+from db.geometry import PixelSpacing, PointPx
 from mining.readers.gsps_lesions import Graphic, Lesion, Nearby
 from mining.readers.gsps_texts import Text
 
 NEAR_PX = 64.0
 """A text of another annotation is about a drawing that is at most so far from where the text stands or points."""
 
+SAME_LENGTH_SHARE = 0.02
+ROUNDED_MM = 0.5
+"""A text states a length if it differs by no more: whole millimetres are common."""
+
 MAX_GROUP = 100
 """Lesions of one group among which a text looks for the nearest."""
 
 
-def give_texts(lesions: Sequence[Lesion], texts: Sequence[Text]) -> list[Text]:
-    """Give each lesion its texts: linked ones, those of its annotation, those near. Returns those about none."""
+def give_texts(lesions: Sequence[Lesion], texts: Sequence[Text], spacing: PixelSpacing | None) -> list[Text]:
+    """Give each lesion its texts: linked ones, those of its annotation, those near. Returns those about none.
+
+    Of several texts in an annotation, one that states what a single lesion measures is about that lesion; for all
+    others nearness counts.
+    """
     linked = _by_link(lesions)
     left = [text for text in texts if not _link(text, linked)]
     by_annotation: dict[int, list[Lesion]] = defaultdict(list)
@@ -34,7 +42,7 @@ def give_texts(lesions: Sequence[Lesion], texts: Sequence[Text]) -> list[Text]:
         waiting[text.annotation].append(text)
     free: list[Text] = []
     for annotation, its in waiting.items():
-        free += _within(by_annotation.get(annotation, []), its)
+        free += _within(by_annotation.get(annotation, []), its, spacing)
     bare = [lesion for lesion in lesions if not lesion.texts]
     return _share(bare, [text for text in free if text.measures or text.name], NEAR_PX)
 
@@ -66,19 +74,39 @@ def _link(text: Text, linked: Mapping[Hashable, Sequence[Lesion]]) -> bool:
     return bool(named)
 
 
-def _within(lesions: Sequence[Lesion], texts: Sequence[Text]) -> list[Text]:
+def _within(lesions: Sequence[Lesion], texts: Sequence[Text], spacing: PixelSpacing | None) -> list[Text]:
     """Give the texts of an annotation to its lesions; returns those that none takes."""
-    if len(lesions) == 1:
+    measuring, others = [t for t in texts if t.measures], [t for t in texts if not t.measures]
+    if len(lesions) == 1 and len(measuring) <= (2 if lesions[0].has_two_axes else 1):
         lesions[0].texts += texts
         return []
-    measuring, others = [t for t in texts if t.measures], [t for t in texts if not t.measures]
-    left = _share([lesion for lesion in lesions if not lesion.measured], measuring or texts)
+    has_values = bool(measuring)
+    if spacing is not None:
+        measuring = _agreeing(lesions, measuring, spacing)
+    left = _share([lesion for lesion in lesions if not lesion.measured], measuring if has_values else texts)
     # A second length beside two axes is that of the other axis.
     wanting = [lesion for lesion in lesions if lesion.has_two_axes and sum(len(t.stated) for t in lesion.texts) == 1]
     left = _share(wanting, left, NEAR_PX)
-    if measuring:
+    if has_values:
         left += _share(lesions, [text for text in others if text.name])
     return left
+
+
+def _agreeing(lesions: Sequence[Lesion], texts: Sequence[Text], spacing: PixelSpacing) -> list[Text]:
+    """Give a lesion the text that states its length, if no other text does and it states no other's; returns the rest.
+
+    A screen full of lines has its texts where there was room.
+    """
+    stating = [text for text in texts if text.stated]
+    drawn = np.array([lesion.long_mm(spacing) for lesion in lesions])[:, None]
+    stated = np.array([max(text.stated) for text in stating])[None, :]
+    agree = np.abs(drawn - stated) <= np.maximum(SAME_LENGTH_SHARE * drawn, ROUNDED_MM)  # (lesions, texts)
+    agree &= (agree.sum(axis=0, keepdims=True) == 1) & (agree.sum(axis=1, keepdims=True) == 1)
+    taken = set()
+    for place, which in np.argwhere(agree).tolist():
+        lesions[place].texts.append(stating[which])
+        taken.add(stating[which].path)
+    return [text for text in texts if text.path not in taken]
 
 
 def _share(lesions: Sequence[Lesion], texts: Sequence[Text], within_px: float = float("inf")) -> list[Text]:

@@ -283,6 +283,22 @@ def test_each_line_has_the_text_that_is_nearest_of_all() -> None:
     assert [stated(one)[0] for one in found] == [20.0, 6.0]
 
 
+def test_a_text_that_states_what_one_line_measures_is_about_that_line() -> None:
+    """LONG is 20 mm and FAR 6 mm long; where the image is known that counts before nearness."""
+    texts = [text_object("20,2 mm", FAR[0]), text_object("6 mm", LONG[0])]
+    drawn = on_image(*lines(LONG, FAR), texts=texts)
+    assert [stated(one)[0] for one in read(drawn, images=Here())[0]] == [20.2, 6.0]
+    assert [stated(one)[0] for one in read(drawn)[0]] == [6.0, 20.2]
+    texts[1].UnformattedTextValue = "19,8 mm"  # both are about 20 mm, so neither tells
+    assert [stated(one)[0] for one in read(drawn, images=Here())[0]] == [19.8, 20.2]
+
+
+def test_a_line_takes_one_value_and_leaves_the_other_to_the_line_of_another_annotation() -> None:
+    texts = [text_object("6 mm", FAR[0]), text_object("20 mm", LONG[1])]
+    found, _, _ = read(on_image(*lines(FAR), texts=texts), on_image(*lines(LONG), layer="OTHER"))
+    assert [stated(one)[0] for one in found] == [6.0, 20.0]
+
+
 def test_texts_without_a_place_go_to_the_lines_in_order() -> None:
     found, _, _ = read(on_image(*lines(LONG, FAR), texts=[text_object("20 mm"), text_object("6 mm")]))
     assert [stated(one)[0] for one in found] == [20.0, 6.0]
