@@ -35,6 +35,7 @@ from dialects_sr_viewers import VIEWER_DIALECTS
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 TEN: Line = ((20.0, 10.0), (32.0, 20.0))
 FIVE: Line = ((30.0, 13.125), (22.0, 16.875))
@@ -96,6 +97,14 @@ def _with_a_comma() -> Dataset:
     return ds
 
 
+def _written_as(transfer_syntax_uid: str, character_set: str, comment: str) -> Dataset:
+    said = text(("121106", "DCM", "Comment"), comment)
+    ds = tid1500(bidirectional(FIRST, TEN, FIVE, said, stated=(10.0, 5.0)))
+    ds.file_meta.TransferSyntaxUID = transfer_syntax_uid
+    ds.SpecificCharacterSet = character_set.split("\\")
+    return ds
+
+
 SR_DIALECTS = [
     _dialect(
         "TID 1500, two diameters", "NUM > INFERRED FROM > SCOORD",
@@ -136,6 +145,16 @@ SR_DIALECTS = [
     _dialect(
         "Latin-1 and a decimal comma", "NUM > INFERRED FROM > SCOORD", lambda: [*ct_series(), _with_a_comma()],
         [Row(FIRST, 10.0)],
+    ),
+    _dialect(
+        "Deflated", "NUM > INFERRED FROM > SCOORD",
+        lambda: [*ct_series(), _written_as(DeflatedExplicitVRLittleEndian, "ISO_IR 192", "Läsion")],
+        [Row(FIRST, 10.0, 5.0)],
+    ),
+    _dialect(
+        "Implicit VR and Kanji", "NUM > INFERRED FROM > SCOORD",
+        lambda: [*ct_series(), _written_as(ImplicitVRLittleEndian, "\\ISO 2022 IR 87", "病変")],
+        [Row(FIRST, 10.0, 5.0)],
     ),
     _dialect(
         "Area of a polyline that does not close", "NUM > INFERRED FROM > SCOORD",
