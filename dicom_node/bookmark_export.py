@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from io import TextIOWrapper
 from itertools import groupby, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from pydicom.dataset import Dataset
 
@@ -54,7 +53,8 @@ def objects_of(path: Path, columns: BookmarkColumns, study_of: StudyOf, on_line:
     """
     with path.open("rb") as raw:
         encoding = encoding_of(raw)
-        lines = _lines(TextIOWrapper(raw, encoding, "replace"), on_line)
+    with path.open("r", encoding=encoding, errors="replace") as file:
+        lines = _lines(file, on_line)
         header, delimiter = _header(lines, columns)
         meanings = meanings_of(header.cells, columns)
         _check(meanings, columns)
@@ -63,19 +63,17 @@ def objects_of(path: Path, columns: BookmarkColumns, study_of: StudyOf, on_line:
                 _fill(spool, _rows(lines, delimiter, len(header.cells), on_line), meanings, study_of, on_line)
                 yield from _objects(spool, header.text, delimiter, on_line)
             except sqlite3.OperationalError as error:
-                raise StorageFull(
-                    f"there is no space for the sorted rows, where temporary files lie: {error}"
-                ) from error
+                raise StorageFull(f"the rows cannot be sorted where temporary files lie: {error}") from error
 
 
 def encoding_of(raw: BinaryIO) -> str:
-    """By the byte order mark, else UTF-8 if all of it is, else the Windows form of Latin-1; rewinds the file."""
+    """By the byte order mark, else UTF-8 if all of it is, else the Windows form of Latin-1."""
     start = raw.read(4)
-    raw.seek(0)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if len(start) == 4 and start[1] == start[3] == 0:
         return "utf-16-le"
+    raw.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         while block := raw.read(1 << 20):
@@ -83,8 +81,6 @@ def encoding_of(raw: BinaryIO) -> str:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return "cp1252"
-    finally:
-        raw.seek(0)
     return "utf-8-sig"
 
 
@@ -97,7 +93,7 @@ def _check(meanings: Mapping[int, str], columns: BookmarkColumns) -> None:
 # --- lines and rows ---------------------------------------------------------------------------------------------
 
 
-def _lines(file: TextIOWrapper, on_line: OnLine) -> Iterator[tuple[int, str]]:
+def _lines(file: TextIO, on_line: OnLine) -> Iterator[tuple[int, str]]:
     """Each line with its number and a line feed; one too long is refused and passed over."""
     number = 0
     while line := file.readline(MAX_LINE + 1):
