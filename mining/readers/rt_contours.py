@@ -21,6 +21,7 @@ from mining.known_images import KnownImages
 from mining.plane_stack import PlaneStack
 from mining.region_slices import (
     PARALLEL,
+    Effort,
     OnImage,
     Outlined,
     Region,
@@ -54,7 +55,7 @@ MAX_CONTOURS = 5_000
 
 MAX_REFERENCES = 2_000
 
-PIXELS_A_POINT = 200
+PIXELS_A_POINT = 100
 """Going through one point of a contour takes as long as through so many pixels of a mask."""
 
 ONE_SLICE_MM = 0.25
@@ -92,6 +93,7 @@ class Contours:
     def __init__(self, ds: Dataset, images: KnownImages) -> None:
         self._ds = ds
         self._images = images
+        self._effort = Effort()
         self._left = 4 * MAX_POINTS
         """So many points are read yet."""
 
@@ -122,7 +124,7 @@ class Contours:
         slices = slices_of(contours)
         if not slices:
             return Unusable("too_few_points", "no contour of the region bounds an area")
-        return longest_slice([ContourSlice(self, rings, frame_of_reference_uid) for rings in slices])
+        return longest_slice([ContourSlice(self, rings, frame_of_reference_uid) for rings in slices], self._effort)
 
     def place(self, contours: Sequence[Contour], frame_of_reference_uid: str) -> OnImage | Unusable:
         """The image that the contours of one slice lie on; one that they name before the others."""

@@ -19,7 +19,7 @@ from mining.known_images import NO_IMAGES, KnownImages
 from mining.readers.seg_frames import MaskSlice, SegmentFrames
 from mining.readers.seg_pixels import FrameExtent, SegmentPixels, pixels_of
 from mining.region_kind import RegionKind, kind_of_region
-from mining.region_slices import Region, longest_slice
+from mining.region_slices import Effort, Region, longest_slice
 
 SURFACE = "1.2.840.10008.5.1.4.1.1.66.5"
 
@@ -72,6 +72,7 @@ class Segmentation:
     def __init__(self, ds: Dataset, images: KnownImages) -> None:
         self._ds = ds
         self._frames = SegmentFrames(ds, images)
+        self._effort = Effort()
         segments = items_of(ds, "SegmentSequence")
         self.segments = segments[:MAX_SEGMENTS]
         self.left = len(segments) - len(self.segments)
@@ -102,13 +103,16 @@ class Segmentation:
         if isinstance(pixels, Unusable):
             return pixels
         if pixels.is_label_map:
-            extents = self._label_extents.get(number, ())
+            labels = self._label_extents
+            extents = labels if isinstance(labels, Unusable) else labels.get(number, ())
         else:
             extents = pixels.extents_on(number, self._frames_of_segments.get(number, ()))
+        if isinstance(extents, Unusable):
+            return extents
         chosen = [extent for extent in extents if not frames or extent.frame in frames]
         if not chosen:
             return Unusable("empty_segment", "no frame has a pixel of this segment")
-        return longest_slice([MaskSlice(self._frames, pixels, extent, number) for extent in chosen])
+        return longest_slice([MaskSlice(self._frames, pixels, extent, number) for extent in chosen], self._effort)
 
     def measurement(self, position: int, region: Region, source: Source) -> Measurement:
         """A segment's region with what the object says about it."""
@@ -136,7 +140,7 @@ class Segmentation:
         return pixels_of(self._ds)
 
     @cached_property
-    def _label_extents(self) -> Mapping[int, Sequence[FrameExtent]]:
+    def _label_extents(self) -> Mapping[int, Sequence[FrameExtent]] | Unusable:
         numbers = {self.number(position) for position in range(len(self.segments))}
         return {} if isinstance(self._pixels, Unusable) else self._pixels.extents_of_labels(numbers)
 

@@ -32,10 +32,12 @@ NATIVE = {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVR
           uid.DeflatedExplicitVRLittleEndian}  # fmt: skip
 
 MAX_PIXELS = 1 << 30
-"""Of all frames: 4,096 of 512 by 512. A larger object would hold up all others."""
+"""That are looked through of one object: 4,096 frames of 512 by 512. More would hold up all others."""
 
 MAX_COMPRESSED_PIXELS = 1 << 27
-"""The same, where RLE has to be undone: 512 frames of 512 by 512."""
+"""The same, where RLE or deflate has to be undone: 512 frames of 512 by 512."""
+
+TOO_LARGE = Unusable("too_large", "so many frames are not looked through; send the segments in parts")
 
 MAX_FRAME_PIXELS = 1 << 24
 
@@ -64,6 +66,7 @@ class SegmentPixels:
         bits: int,
         threshold: int | None,
         big_endian: bool = False,
+        most: int = MAX_PIXELS,
     ) -> None:
         """threshold: the least stored value inside a segment; None for a label map."""
         self._raw = raw
@@ -72,6 +75,8 @@ class SegmentPixels:
         self._bits = bits
         self._threshold = threshold
         self._big_endian = big_endian
+        self._left = most
+        """So many pixels are looked through yet."""
 
     @property
     def is_label_map(self) -> bool:
@@ -81,9 +86,11 @@ class SegmentPixels:
         """A segment's pixels within its extent on a frame."""
         return self._inside(self._stored(extent.frame)[extent.rows, extent.columns], number)
 
-    def extents_on(self, number: int, frames: Sequence[int]) -> list[FrameExtent]:
+    def extents_on(self, number: int, frames: Sequence[int]) -> list[FrameExtent] | Unusable:
         """Where a segment has pixels on those frames (0-based)."""
         found = []
+        if not self._may_look_through(len(frames)):
+            return TOO_LARGE
         for frame in frames:
             if frame < self.count:
                 box = extent_of(self._inside(self._stored(frame), number))
@@ -91,8 +98,10 @@ class SegmentPixels:
                     found.append(FrameExtent(frame, *box))
         return found
 
-    def extents_of_labels(self, numbers: Collection[int]) -> Mapping[int, Sequence[FrameExtent]]:
+    def extents_of_labels(self, numbers: Collection[int]) -> Mapping[int, Sequence[FrameExtent]] | Unusable:
         """Label → where it has pixels on the frames of a label map; each frame is looked through once for all."""
+        if not self._may_look_through(self.count):
+            return TOO_LARGE
         found: dict[int, list[FrameExtent]] = defaultdict(list)
         for frame in range(self.count):
             stored = self._stored(frame)
@@ -100,6 +109,10 @@ class SegmentPixels:
                 if box is not None and label in numbers:
                     found[label].append(FrameExtent(frame, *box))
         return found
+
+    def _may_look_through(self, frames: int) -> bool:
+        self._left -= frames * self.rows * self.columns
+        return self._left >= 0
 
     def _inside(self, stored: Stored, number: int) -> Flags:
         flags: Flags = stored == number if self._threshold is None else stored >= self._threshold
@@ -152,7 +165,9 @@ def pixels_of(ds: Dataset) -> SegmentPixels | Unusable:
         if syntax == uid.RLELossless
         else partial(_inflated, size=(pixels * bits + 7) // 8)
     )
-    return SegmentPixels(lambda frame: (undo(encoded[frame]), 0), len(encoded), size, bits, threshold)
+    return SegmentPixels(
+        lambda frame: (undo(encoded[frame]), 0), len(encoded), size, bits, threshold, most=MAX_COMPRESSED_PIXELS
+    )
 
 
 def _native(data: memoryview, frame_bits: int) -> Raw:
@@ -179,8 +194,6 @@ def _refused(ds: Dataset, rows: int, columns: int, bits: int, frames: int) -> Un
         return Unusable("compressed_pixels", "pixels of this transfer syntax are not decoded; send it uncompressed")
     if syntax == uid.RLELossless and bits == 1:
         return Unusable("bad_pixels", "single bits cannot be compressed by RLE")
-    if rows * columns * frames > (MAX_PIXELS if syntax in NATIVE else MAX_COMPRESSED_PIXELS):
-        return Unusable("too_large", f"{frames} frames of {rows} by {columns} pixels are not read; send it in parts")
     return None
 
 

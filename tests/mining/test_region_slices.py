@@ -14,6 +14,7 @@ from mining.drawings import Shape, Unusable
 from mining.plane_stack import PlaneStack
 from mining.region_slices import (
     MOST_EFFORT,
+    Effort,
     OnImage,
     Outlined,
     Region,
@@ -114,8 +115,8 @@ class Fake:
         return Outlined(Shape(Axis(PointPx(0, 0), PointPx(self.long, 0))))
 
 
-def chosen(*slices: Fake) -> float | str:
-    found = longest_slice(slices)
+def chosen(*slices: Fake, effort: int = MOST_EFFORT) -> float | str:
+    found = longest_slice(slices, Effort(effort))
     return found.outlined.shape.long_axis.length_px if isinstance(found, Region) else found.reason_code
 
 
@@ -134,5 +135,7 @@ def test_an_image_that_has_not_arrived_ends_the_search() -> None:
     assert chosen(Fake(9, 10), Fake(7, 8, "no_plane")) == 9
 
 
-def test_the_work_is_bounded() -> None:
-    assert chosen(Fake(3, 12, effort=MOST_EFFORT + 1), Fake(9, 10)) == 3
+def test_the_work_on_one_object_is_bounded() -> None:
+    assert chosen(Fake(3, 12, effort=MOST_EFFORT), Fake(9, 10)) == 3
+    assert chosen(Fake(3, 12, effort=MOST_EFFORT - 1_001), Fake(9, 10)) == 9
+    assert chosen(Fake(9, 10), effort=0) == "too_much_work"

@@ -144,7 +144,9 @@ def test_bits_are_those_that_pydicom_reads_in_both_byte_orders(name: str) -> Non
     ds = dcmread(SHARED / f"pydicom__pydicom/data__test_files__{name}.dcm")
     pixels = pixels_of(ds)
     assert isinstance(pixels, SegmentPixels)
-    (extent,) = pixels.extents_on(1, [0])
+    extents = pixels.extents_on(1, [0])
+    assert isinstance(extents, list)
+    (extent,) = extents
     found = np.zeros((ds.Rows, ds.Columns), np.bool_)
     found[extent.rows, extent.columns] = pixels.mask(extent, 1)
     np.testing.assert_array_equal(found, ds.pixel_array.astype(bool))

@@ -19,8 +19,16 @@ from pydicom.uid import UID, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 from db.codes import Code
 from db.geometry import BoxPx, PixelSpacing
 from db.measurement import ImageReference, Measurement, Rejected
+from mining.drawings import Unusable
 from mining.readers.seg import Segmentation, read_seg
-from mining.readers.seg_pixels import DEFLATED_IMAGE_FRAME, SegmentPixels, pixels_of, undo_rle
+from mining.readers.seg_pixels import (
+    DEFLATED_IMAGE_FRAME,
+    MAX_PIXELS,
+    TOO_LARGE,
+    SegmentPixels,
+    pixels_of,
+    undo_rle,
+)
 from mining.region_slices import Region
 
 CT = ct_series()
@@ -223,7 +231,6 @@ def test_only_an_automatic_segment_is_an_algorithms(elements: dict[str, str], al
         ({"TotalPixelMatrixColumns": 4000}, "tiled_segments"),
         ({"BitsAllocated": 32}, "bad_pixels"),
         ({"Rows": 0}, "bad_size"),
-        ({"NumberOfFrames": 1_000_000}, "too_large"),
         ({"PixelData": None}, "no_pixels"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.5"}, "surface_not_mask"),
     ],
@@ -307,10 +314,23 @@ def test_the_pixels_are_those_that_pydicom_reads() -> None:
     pixels = pixels_of(ds)
     assert isinstance(pixels, SegmentPixels)
     for frame, wanted in enumerate(ds.pixel_array.astype(bool)):
-        (extent,) = pixels.extents_on(1, [frame])
+        extents = pixels.extents_on(1, [frame])
+        assert not isinstance(extents, Unusable)
+        (extent,) = extents
         whole = np.zeros((13, 17), np.bool_)
         whole[extent.rows, extent.columns] = pixels.mask(extent, 1)
         np.testing.assert_array_equal(whole, wanted)
+
+
+def test_frames_are_looked_through_up_to_a_bound() -> None:
+    """Each segment looks through its own frames; what they looked through together counts."""
+    ds = seg([segment()], [Frame(plus(5, 3, (8, 6), 13, 17), ORIGINS[0])])
+    pixels = pixels_of(ds)
+    assert isinstance(pixels, SegmentPixels)
+    frames = MAX_PIXELS // (13 * 17)
+    assert pixels.extents_on(1, range(1, 1 + frames)) == []  # they are not in the file
+    assert pixels.extents_on(1, [0]) == TOO_LARGE
+    assert pixels.extents_of_labels([1]) == TOO_LARGE
 
 
 # --- frames and segments ----------------------------------------------------------------------------------------
