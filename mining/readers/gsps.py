@@ -6,7 +6,7 @@ are one lesion's diameters, and the value stands in a text beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,6 +73,9 @@ class _Page:
         return None if self.known is None else self.known.spacing
 
 
+_Read = Callable[[_Page, Dataset], list[Drawn] | Unusable]
+
+
 class _State:
     """One presentation state and what has been rejected of it."""
 
@@ -111,23 +114,22 @@ class _State:
         compounds = _numbered(annotation, path, "CompoundGraphicSequence")
         simple = _numbered(annotation, path, "GraphicObjectSequence")
         image, layer = self._coordinates.image_of(annotation), self._layer(annotation)
-        refused = image if isinstance(image, Unusable) else _refused(layer)
-        if isinstance(image, Unusable) or refused is not None:
+        if isinstance(image, Unusable) or layer.is_of_no_lesion:
             for at, _ in [*compounds, *simple][: MAX_GRAPHICS - self._graphics]:
                 self._graphics += 1
-                self._reject(at, refused or _NO_ROOM)
+                self._reject(at, image if isinstance(image, Unusable) else _OF_NO_LESION)
             return
         page = self.pages.get(image)
         if page is None:
             page = self.pages[image] = _Page(image, self._images.find(image))
         drawn_whole: set[int | None] = set()
         for at, item in compounds:
-            if self._add(page, at, item, number, layer, self._compound(page, item)):
+            if self._add(page, at, item, number, layer, self._compound):
                 drawn_whole.add(integer_of(item, "CompoundGraphicInstanceID"))
         for at, item in simple:
             compound = integer_of(item, "CompoundGraphicInstanceID")
             if compound is None or compound not in drawn_whole:  # else it is there for viewers that know no compounds
-                self._add(page, at, item, number, layer, self._simple(page, item))
+                self._add(page, at, item, number, layer, self._simple)
         for at, item in _numbered(annotation, path, "TextObjectSequence")[: MAX_TEXTS - self._texts]:
             self._texts += 1
             text = read_text(item, at, number, lambda pairs, units: self._points(page, pairs, units))
@@ -160,19 +162,18 @@ class _State:
     def _room(self) -> int:
         return MAX_OUTLINE_POINTS - self._outline_points
 
-    def _add(
-        self, page: _Page, path: str, item: Dataset, number: int, layer: Layer, drawn: list[Drawn] | Unusable
-    ) -> bool:
+    def _add(self, page: _Page, path: str, item: Dataset, number: int, layer: Layer, read: _Read) -> bool:
         """Whether the graphic is understood; one that is drawn already is not added again."""
         if self.is_full:
             return False
-        self._graphics += 1
-        if self.is_full:
-            drawn = _NO_ROOM
+        drawn = read(page, item)
         if isinstance(drawn, Unusable):
-            self._reject(path, drawn)
+            if self._count(path):
+                self._reject(path, drawn)
             return drawn.reason_code != "unknown_graphic"
         for n, one in enumerate(drawn, start=1):
+            if not self._count(path):
+                break
             self._outline_points += len(one.points)
             if any(_shows_the_same(one, other.drawn) for other in page.graphics[-DUPLICATES:]):
                 continue
@@ -188,6 +189,13 @@ class _State:
             )
             page.graphics.append(graphic)
         return True
+
+    def _count(self, path: str) -> bool:
+        """Whether there is room for one more; the first that has none is rejected."""
+        self._graphics += 1
+        if self.is_full:
+            self._reject(path, _NO_ROOM)
+        return not self.is_full
 
     # --- what it comes to
 
@@ -269,10 +277,6 @@ def _shows_the_same(one: Drawn, other: Drawn) -> bool:
     if one.shape is None and one.at is None:
         return one.points == other.points
     return one.shape == other.shape and one.at == other.at
-
-
-def _refused(layer: Layer) -> Unusable | None:
-    return _OF_NO_LESION if layer.is_of_no_lesion else None
 
 
 def _comment(lesion: Lesion) -> str:

@@ -348,6 +348,12 @@ def test_more_graphics_than_anybody_draws_are_not_read_on() -> None:
     assert (len(found), rejected) == (MAX_GRAPHICS, ["too_many_drawings"])
 
 
+def test_the_lines_of_one_graphic_count_each() -> None:
+    points = [(float(n % 300), float(n // 300) + (n % 2) * 5) for n in range(2 * MAX_GRAPHICS + 10)]
+    found, _, rejected = read(with_compounds(on_image(*lines(LONG)), compound("MULTILINE", points)))
+    assert (len(found), rejected) == (MAX_GRAPHICS, ["too_many_drawings"])
+
+
 def test_outlines_of_more_points_than_can_be_measured_in_time_are_rejected() -> None:
     rings = [
         graphic("POLYLINE", [(99 + n * math.cos(k / 60), 99 + n * math.sin(k / 60)) for k in range(378)])
