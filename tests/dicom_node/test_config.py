@@ -6,6 +6,7 @@ import pytest
 
 from db.errors import ConfigError
 from dicom_node.config import BUILT_PROFILES, Config, load_config, template
+from dicom_node.config_harvest import Bookmarks, Private
 from dicom_node.report.profiles import PROFILES
 
 
@@ -30,10 +31,12 @@ def test_the_file_that_init_writes_means_the_defaults(tmp_path: Path) -> None:
 
 def test_the_file_that_init_writes_names_every_key() -> None:
     text = template("x")
-    for section in ("dicom", "detector", "gate", "settle", "schedule", "web", "retention"):
+    for section in ("dicom", "detector", "gate", "settle", "harvest", "schedule", "web", "retention"):
         assert f"[{section}]" in text
         for key in type(getattr(Config(), section)).model_fields:
-            assert f"{key} = " in text
+            assert f"{key} = " in text or f"[harvest.{key}]" in text
+    for key in (*Bookmarks.model_fields, *Private.model_fields):
+        assert f"# {key} = " in text or f"[harvest.bookmarks.{key}]" in text or f"[harvest.private.{key}]" in text
     assert "report_empty = false" in text
 
 
