@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ from harvest_node import Node
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import ImplicitVRLittleEndian
 from sqlalchemy import select
 
 from db.models import LesionRow, Rejection
@@ -36,7 +37,8 @@ def section(name: str, text: str) -> str:
 
 
 def with_section(name: str, text: str, content: str) -> str:
-    return text.replace(section(name, text), content)
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    return text.replace(begin + section(name, text) + end, begin + content + end)
 
 
 def table(head: str, lines: Iterator[str] | list[str]) -> str:
@@ -89,29 +91,31 @@ def row_text(row: LesionRow) -> str:
 
 
 def documents_of_others() -> list[Path]:
-    found = []
-    for path in sorted(SHARED.rglob("*")):
-        try:
-            ds = dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True)
-        except (InvalidDicomError, OSError, AttributeError, KeyError, ValueError, EOFError):
-            continue
-        if reader_for(str(ds.get("SOPClassUID", ""))) is not None:
-            found.append(path)
-    return found
+    return [
+        path
+        for path in sorted(SHARED.rglob("*"))
+        if (ds := header_of(path)) is not None and reader_for(str(ds.get("SOPClassUID", ""))) is not None
+    ]
+
+
+def header_of(path: Path) -> Dataset | None:
+    """Without the pixels; of a file without a preamble too, None of what is no DICOM object."""
+    try:
+        ds = dcmread(path, stop_before_pixels=True, force=path.suffix == ".dcm")
+    except (InvalidDicomError, OSError, AttributeError, KeyError, ValueError, EOFError, NotImplementedError):
+        return None
+    return ds if "SOPInstanceUID" in ds and "StudyInstanceUID" in ds else None
 
 
 def images_beside(path: Path) -> Iterator[tuple[Path, Dataset]]:
-    """The other objects of the same origin, each SOP instance once."""
+    """The images of the same origin, each SOP instance once."""
     seen: set[str] = set()
     for other in sorted(path.parent.iterdir()):
-        try:
-            ds = dcmread(other, stop_before_pixels=True)
-        except (InvalidDicomError, OSError, AttributeError, KeyError, ValueError, EOFError):
+        ds = header_of(other)
+        if ds is None or "Rows" not in ds or reader_for(str(ds.get("SOPClassUID", ""))) is not None:
             continue
-        uid = str(ds.get("SOPInstanceUID", ""))
-        reads = reader_for(str(ds.get("SOPClassUID", ""))) is not None
-        if uid and uid not in seen and "Rows" in ds and not reads and "StudyInstanceUID" in ds:
-            seen.add(uid)
+        if ds.SOPInstanceUID not in seen:
+            seen.add(ds.SOPInstanceUID)
             yield other, ds
 
 
@@ -119,7 +123,8 @@ def writer_line(node: Node, path: Path) -> str:
     """Harvest one object of another writer with the images beside it; leaves the node empty."""
     for other, ds in images_beside(path):
         receive(node, other, ds)
-    ds = dcmread(path, stop_before_pixels=True)
+    ds = header_of(path)
+    assert ds is not None
     receive(node, path, ds)
     node.harvest(str(ds.StudyInstanceUID))
     uid, reader = str(ds.SOPInstanceUID), reader_for(str(ds.SOPClassUID))
@@ -133,29 +138,32 @@ def writer_line(node: Node, path: Path) -> str:
         )
     ]
     judged = judge(path, reader.kind, {row.source_item for row in found} | {item for item, _ in refused})
+    said = counted(map(row_text, found))
     node.session.rollback()
-    codes = Counter(code for _, code in refused)
-    assert "reader_failed" not in codes, path
+    codes = counted(sorted(f"`{code}`" for _, code in refused))
+    assert "`reader_failed`" not in codes, path
     writer = " ".join(str(ds.get(name, "")) for name in ("Manufacturer", "ManufacturerModelName")).strip()
     cells = (
         f"{path.parent.name.split('__')[0]}: {path.name.replace('__', '/')}",
         " ".join(writer.split()) or "unnamed",
         reader.kind,
-        "; ".join(f"{count} × {text}" for text, count in Counter(map(row_text, found)).items()) or "no row",
-        ", ".join(f"`{code}` × {count}" for code, count in sorted(codes.items())) or "nothing",
+        "; ".join(said) or "no row",
+        ", ".join(codes) or "nothing",
         judged,
     )
     return "| " + " | ".join(cells) + " |"
 
 
 def receive(node: Node, path: Path, ds: Dataset) -> None:
+    """As the store keeps it: with a preamble and a transfer syntax."""
     name = f"{len(list(node.files.root.iterdir()))}.dcm"
-    node.files.path(name).write_bytes(path.read_bytes())
-    if "TransferSyntaxUID" not in ds.file_meta:
-        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
-    for keyword in ("SeriesInstanceUID",):
-        if keyword not in ds:
-            setattr(ds, keyword, f"{ds.SOPInstanceUID}.1")
+    if "TransferSyntaxUID" in ds.file_meta:
+        node.files.path(name).write_bytes(path.read_bytes())
+    else:
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        ds.save_as(node.files.path(name), enforce_file_format=True)
+    if "SeriesInstanceUID" not in ds:
+        ds.SeriesInstanceUID = f"{ds.SOPInstanceUID}.1"
     node.receive_file(name, ds)
 
 
@@ -165,17 +173,17 @@ def judge(path: Path, kind: str, answered: set[str]) -> str:
         graphics = len(re.findall(r"<[a-z ]*SCOORD(?:3D)?:", run("dsrdump", "-Ec", "-Er", "-Ei", str(path))))
         tree = read_tree(dcmread(path, stop_before_pixels=True))
         assert graphics == sum(item.value_type in ("SCOORD", "SCOORD3D") for item in tree.items), path
-        return f"dsrdump: {graphics} graphics"
+        return f"dsrdump: graphics: {graphics}"
     if kind == "SEG":
         segments = dcmqi_segments(path)
         if segments is None:
             return "dcmqi cannot read it"
         assert len([item for item in answered if item.startswith("SegmentSequence[")]) == segments, path
-        return f"dcmqi: {segments} segments"
+        return f"dcmqi: segments: {segments}"
     regions = len(run("dcmdump", "+P", "ROINumber", str(path)).splitlines())
     answers = [item for item in answered if item.startswith("StructureSetROISequence[")]
     assert len(answers) == regions, path
-    return f"dcmdump: {regions} regions"
+    return f"dcmdump: regions: {regions}"
 
 
 def dcmqi_segments(path: Path) -> int | None:
