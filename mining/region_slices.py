@@ -40,7 +40,7 @@ MOST_TRIED = 100
 MOST_EFFORT = 5_000_000
 """Pixels of one object that are gone through, about a second; only noise, or a thousand lesions, have so many."""
 
-BOUND_EFFORT = 500
+BOUND_EFFORT = 300
 """What the upper bound of one slice costs."""
 
 DIRECTIONS = 64

@@ -201,17 +201,15 @@ class ContourSlice:
         self._contours = contours
         self._rings = rings
         self._frame_of_reference_uid = frame_of_reference_uid
-        points = np.concatenate([ring.points_mm for ring in rings])
-        self._points = len(points)
-        self._possible = longest_possible(_flat(points - points[0], rings[0].normal))
 
-    @property
+    @cached_property
     def possible(self) -> float:
-        return self._possible
+        points = np.concatenate([ring.points_mm for ring in self._rings])
+        return longest_possible(_flat(points - points[0], self._rings[0].normal))
 
     @property
     def effort(self) -> int:
-        return PIXELS_A_POINT * self._points
+        return PIXELS_A_POINT * sum(len(ring.points_mm) for ring in self._rings)
 
     def place(self) -> OnImage | Unusable:
         return self._contours.place(self._rings, self._frame_of_reference_uid)

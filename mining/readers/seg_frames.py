@@ -146,12 +146,11 @@ class MaskSlice:
         self._extent = extent
         self._number = number
         self._spacing = frames.spacing(extent.frame)
-        unit = self._spacing or PixelSpacing(1.0, 1.0)
-        self._possible = longest_possible(outer_edges(pixels.mask(extent, number)) * (unit.col_mm, unit.row_mm))
 
-    @property
+    @cached_property
     def possible(self) -> float:
-        return self._possible
+        unit = self._spacing or PixelSpacing(1.0, 1.0)
+        return longest_possible(outer_edges(self._pixels.mask(self._extent, self._number)) * (unit.col_mm, unit.row_mm))
 
     @property
     def effort(self) -> int:

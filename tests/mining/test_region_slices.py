@@ -13,6 +13,7 @@ from db.measurement import ImageReference
 from mining.drawings import Shape, Unusable
 from mining.plane_stack import PlaneStack
 from mining.region_slices import (
+    BOUND_EFFORT,
     MOST_EFFORT,
     Effort,
     OnImage,
@@ -137,5 +138,5 @@ def test_an_image_that_has_not_arrived_ends_the_search() -> None:
 
 def test_the_work_on_one_object_is_bounded() -> None:
     assert chosen(Fake(3, 12, effort=MOST_EFFORT), Fake(9, 10)) == 3
-    assert chosen(Fake(3, 12, effort=MOST_EFFORT - 1_001), Fake(9, 10)) == 9
+    assert chosen(Fake(3, 12, effort=MOST_EFFORT - 2 * BOUND_EFFORT - 1), Fake(9, 10)) == 9
     assert chosen(Fake(9, 10), effort=0) == "too_much_work"
