@@ -47,9 +47,8 @@ def main() -> None:
         print(f"imported {reports / took:.0f}/s; resident memory in MB by reports:")
         print("  " + "  ".join(f"{done}: {kb / 1024:.1f}" for done, kb in steps))
         slope = slope_kb(steps)
-        print(
-            f"slope of the second half {slope:.1f} kB for 1,000 reports, {slope * ARCHIVE / 1000 / 1024:.1f} MB for {ARCHIVE}"
-        )
+        more_mb = slope * ARCHIVE / 1000 / 1024
+        print(f"slope of the second half {slope:.1f} kB for 1,000 reports, {more_mb:.1f} MB for {ARCHIVE}")
         started = time.perf_counter()
         print(
             f"the same again: {imported(config, folder / 'reports')}, {reports / (time.perf_counter() - started):.0f}/s"
