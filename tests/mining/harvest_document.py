@@ -61,12 +61,13 @@ def dialect_line(node: Node, dialect: Dialect) -> str:
 def outcome(node: Node) -> str:
     """The rows as lengths, and the rejections as their codes."""
     query = select(LesionRow).order_by(LesionRow.sop_instance_uid, LesionRow.source_item)
-    said = [
-        f"{count} × {row}" if count > 1 else row for row, count in Counter(map(row_text, rows(node, query))).items()
-    ]
-    refused = Counter(code for _, code in node.rejections())
-    said += [f"`{code}`" + (f" × {count}" if count > 1 else "") for code, count in sorted(refused.items())]
+    said = counted(map(row_text, rows(node, query))) + counted(sorted(f"`{code}`" for _, code in node.rejections()))
     return "; ".join(said) or "nothing"
+
+
+def counted(texts: Iterable[str]) -> list[str]:
+    """Each text once, and how often it stands there."""
+    return [f"{text} ({count} times)" if count > 1 else text for text, count in Counter(texts).items()]
 
 
 def rows(node: Node, query: object) -> list[LesionRow]:
