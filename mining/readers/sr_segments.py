@@ -109,7 +109,11 @@ class Segments:
 
 
 def with_segment(measurement: Measurement, segment: Measurement | None) -> Measurement:
-    """What the report leaves open, from the segment that it measured; an algorithm's mask is an algorithm's lesion."""
+    """What the report leaves open, from the segment that it measured.
+
+    Whose the drawing is says the segment: its creator drew it, whoever measured it later; an algorithm's mask is an
+    algorithm's lesion.
+    """
     if segment is None:
         return measurement
     return replace(
@@ -118,7 +122,7 @@ def with_segment(measurement: Measurement, segment: Measurement | None) -> Measu
         site=measurement.site or segment.site,
         tracking_id=measurement.tracking_id or segment.tracking_id,
         tracking_uid=measurement.tracking_uid or segment.tracking_uid,
-        reader=measurement.reader or segment.reader,
+        reader=segment.reader or measurement.reader,
         comment=measurement.comment or segment.comment,
         by_algorithm=segment.by_algorithm or measurement.by_algorithm,
     )

@@ -11,8 +11,9 @@ OTHER_STUDY = f"{STUDY}.55"
 
 
 def masks(label: str = "Lesion", study: str = STUDY) -> Dataset:
+    """Without a tracking UID: that it is the report's lesion is known by its points and by who drew them."""
     frame = Frame(plus(21, 9), CT[1].ImagePositionPatient, [MIDDLE])
-    unclear = segment(1, label, TISSUE, TISSUE, TrackingUID="1.9")
+    unclear = segment(1, label, TISSUE, TISSUE)
     return seg([unclear], [frame], sop_instance_uid=MASKS, study_uid=study)
 
 

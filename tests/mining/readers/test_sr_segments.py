@@ -84,7 +84,7 @@ def test_a_segment_gives_the_axes_and_the_report_what_is_said() -> None:
     assert found.source.item == "1.2.1.5"
     assert (found.stated_long_axis_mm, found.stated_short_axis_mm) == (10.4, None)
     assert (found.finding, found.site) == (Code(*NODULE), Code(*LUNG))
-    assert (found.tracking_uid, found.reader, found.by_algorithm) == ("1.9", "Reader^One", "")
+    assert (found.tracking_uid, found.reader, found.by_algorithm) == ("1.9", "Reader^Three", "")
 
 
 def test_what_the_report_leaves_open_says_the_segment() -> None:
@@ -93,13 +93,19 @@ def test_what_the_report_leaves_open_says_the_segment() -> None:
     (found,), _ = read(report, masks(lesion))
     assert found.finding == Code("108369006", "SCT", "Neoplasm")
     assert (found.tracking_uid, found.tracking_id, found.comment) == ("1.9.7", "T1", "upper lobe")
-    assert found.reader == "Reader^Three"
+
+
+def test_who_made_the_mask_drew_the_lesion_and_else_who_reports_it() -> None:
+    unnamed = masks()
+    del unnamed.ContentCreatorName
+    for mask, reader in ((masks(), "Reader^Three"), (unnamed, "Reader^One")):
+        assert read(tid1500(group(referenced_segment(MASKS))), mask)[0][0].reader == reader
 
 
 def test_a_persons_report_on_an_algorithms_mask_is_an_algorithms_lesion() -> None:
     automatic = segment(1, algorithm="AUTOMATIC", SegmentAlgorithmName="Finder")
     (found,), _ = read(tid1500(group(referenced_segment(MASKS))), masks(automatic))
-    assert (found.reader, found.by_algorithm) == ("Reader^One", "Finder")
+    assert found.by_algorithm == "Finder"
 
 
 def test_a_segmentation_frame_is_the_only_slice_that_counts() -> None:
