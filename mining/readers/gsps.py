@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from db.geometry import PixelSpacing, PointPx
 from db.measurement import Found, ImageReference, Measurement, Rejected, Source, WeakLabel
 from mining.drawings import Unusable
-from mining.elements import integer_of, items_of, moment_of, text_of
+from mining.elements import MAX_TEXT, integer_of, items_of, moment_of, text_of
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages
 from mining.readers.gsps_coordinates import Coordinates, Pair
 from mining.readers.gsps_graphics import Drawn, Layer, ToPixels, Turn, read_compound, read_simple
@@ -280,7 +280,7 @@ def _shows_the_same(one: Drawn, other: Drawn) -> bool:
 
 
 def _comment(lesion: Lesion) -> str:
-    return "; ".join(dict.fromkeys(text.text for text in lesion.texts))
+    return "; ".join(dict.fromkeys(text.text for text in lesion.texts))[:MAX_TEXT]
 
 
 def _numbered(annotation: Dataset, path: str, keyword: str) -> list[tuple[str, Dataset]]:

@@ -13,6 +13,9 @@ from mining.elements import integer_of, numbers_of, text_of
 from mining.readers.gsps_coordinates import Pair
 from mining.stated_text import is_of_no_lesion, lesion_named_in, stated_in_text
 
+LONGEST_SAYING = 500
+"""So much of a text is looked through for lengths and names; what is longer is prose."""
+
 ToPixels = Callable[[Sequence[Pair], str], list[PointPx] | Unusable]
 
 
@@ -53,7 +56,8 @@ def read_text(item: Dataset, path: str, annotation: int, to_pixels: ToPixels) ->
     text = " ".join(text_of(item, "UnformattedTextValue").split())
     if not text:
         return None
-    of_no_lesion = is_of_no_lesion(text)
+    said = text[:LONGEST_SAYING]
+    of_no_lesion = is_of_no_lesion(said)
     anchor = _middle(item, "AnchorPointAnnotationUnits", ("AnchorPoint",), to_pixels)
     stands = _middle(
         item,
@@ -67,8 +71,8 @@ def read_text(item: Dataset, path: str, annotation: int, to_pixels: ToPixels) ->
         annotation=annotation,
         at=anchor or stands,
         points=anchor is not None,
-        stated=() if of_no_lesion else stated_in_text(text),
-        name=lesion_named_in(text),
+        stated=() if of_no_lesion else stated_in_text(said),
+        name=lesion_named_in(said),
         of_no_lesion=of_no_lesion,
         group=integer_of(item, "GraphicGroupID"),
         compound=integer_of(item, "CompoundGraphicInstanceID"),

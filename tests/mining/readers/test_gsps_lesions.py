@@ -8,6 +8,7 @@ from builders_gsps import BOX, KITE, LONG, SHORT, boxed_text, compound, linked, 
 
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement, Rejected, WeakLabel
+from mining.elements import MAX_TEXT
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages, NoImages
 from mining.readers.gsps import MAX_GRAPHICS, read_gsps, reject_computed_views
 
@@ -337,6 +338,12 @@ def test_a_text_in_another_charset_or_with_nul_harms_nothing() -> None:
     (found,), _, _ = read(drawn)
     assert stated(found)[0] == 20.0
     assert "\x00" not in found.comment
+
+
+def test_a_comment_is_no_longer_than_a_text() -> None:
+    texts = [text_object(f"{n} {'prose ' * 500}") for n in range(4)]
+    (found,), _, _ = read(on_image(*lines(LONG), texts=[*texts, text_object("20 mm")]))
+    assert (len(found.comment), stated(found)[0]) == (MAX_TEXT, 20.0)
 
 
 # --- bounds
