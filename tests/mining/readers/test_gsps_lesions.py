@@ -341,7 +341,7 @@ def test_a_text_in_another_charset_or_with_nul_harms_nothing() -> None:
 
 
 def test_a_comment_is_no_longer_than_a_text() -> None:
-    texts = [text_object(f"{n} {'prose ' * 500}") for n in range(4)]
+    texts = [text_object(f"{n} {'prose ' * 150}") for n in range(6)]
     (found,), _, _ = read(on_image(*lines(LONG), texts=[*texts, text_object("20 mm")]))
     assert (len(found.comment), stated(found)[0]) == (MAX_TEXT, 20.0)
 
