@@ -306,7 +306,7 @@ def template(token: str) -> str:
 
 def _harvest_tables() -> list[str]:
     """The tables of `[harvest]`, with an example that stands for the names of a site."""
-    lines = ["# A CSV file of bookmarks (docs/harvest.md has all meanings):", "# [harvest.bookmarks]"]
+    lines = ["# A CSV file of bookmarks (docs/operations.md has all meanings):", "# [harvest.bookmarks]"]
     lines += _commented(_keys(Bookmarks, {}, without=("columns",)))
     lines += ["# [harvest.bookmarks.columns]", *_examples(EXAMPLE_COLUMNS)]
     lines += ["# Private elements, one block for each SOP class:", "# [[harvest.private]]"]

@@ -12,7 +12,7 @@ MEANINGS = (
     "x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4", "stated_long_axis_mm", "stated_short_axis_mm", "finding", "site",
     "tracking_id", "tracking_uid", "reader", "measured_at", "comment", "patient_id",
 )  # fmt: skip
-"""What a private tag or a column of a CSV file can mean (docs/harvest.md)."""
+"""What a private tag or a column of a CSV file can mean (docs/operations.md)."""
 
 NUMERIC = frozenset(("points", "long_axis", "short_axis", *(f"{axis}{n}" for axis in "xy" for n in (1, 2, 3, 4))))
 """Meanings of coordinates: columns and rows of pixels, x before y."""

@@ -150,3 +150,16 @@ def test_the_environment_overrides_scalars_only(tmp_path: Path) -> None:
     assert settings.bookmarks is not None and settings.bookmarks.origin == "zero"
     assert "harvest.let_in" in refusal(tmp_path, "", {"DICOM_NODE_HARVEST__LET_IN": "localizer"})
     assert "unknown key" in refusal(tmp_path, "", {"DICOM_NODE_HARVEST__SLIP": "2.5"})
+
+
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+
+
+def test_every_meaning_is_explained_and_the_examples_of_the_page_are_right(tmp_path: Path) -> None:
+    section = OPERATIONS[OPERATIONS.index("## What follows no standard") : OPERATIONS.index("## Logs")]
+    for meaning in MEANINGS:
+        if not re.fullmatch("[xy][23]|y4|x4", meaning):
+            assert f"`{meaning}`" in section
+    examples = "\n".join(line.strip() for line in section.splitlines() if line.startswith("    "))
+    settings = load_config(written(tmp_path, examples), {}).harvest.settings()
+    assert settings.bookmarks is not None and len(settings.private) == 1
