@@ -20,9 +20,12 @@ def import_(config: Config, paths: tuple[Path, ...]) -> None:
     from dicom_node.receive import open_store
 
     refused: list[str] = []
+
+    def tell(path: Path, why: str) -> None:
+        refused.append(f"{path}: {why}")
+
     with progress_bars() as show:
-        told = lambda path, why: refused.append(f"{path}: {why}")  # noqa: E731
-        counts = import_paths(open_store(config), paths, show, told, config.harvest.settings().bookmarks)
+        counts = import_paths(open_store(config), paths, show, tell, config.harvest.settings().bookmarks)
     for line in refused:
         click.echo(line, err=True)
     click.echo(f"{counts.stored} new, {counts.known} known already, {counts.refused} not taken")

@@ -11,13 +11,15 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from db.errors import ContentError
 from db.uids import uid_from
-from dicom_node.part10 import EXPLICIT_LE
+from dicom_node.part10 import EXPLICIT_LE, STUDY_INSTANCE_UID
 from dicom_node.store import Received
 from mining.drawings import Unusable
 from mining.readers.aim_xml import Element, read_xml
@@ -46,7 +48,7 @@ def wrap_aim(content: bytes) -> Dataset:
     ds = _object(AIM_DOCUMENT, content, "text/xml", "AIM document", own)
     study = next((uid for uid in _studies(root) if _is_uid(uid)), "")
     if study:
-        ds.StudyInstanceUID = study
+        _set_study(ds, study)
         ds.SeriesInstanceUID = uid_from("AIM series", study)
     else:
         person = root.first("person")
@@ -73,7 +75,7 @@ def wrap_bookmarks(
         raise ContentError("there is no valid Study Instance UID")
     content = f"sep={delimiter}\n{header}{''.join(rows)}".encode("utf-8", "replace")
     ds = _object(BOOKMARKS, content, "text/csv", "Bookmarks", study_instance_uid)
-    ds.StudyInstanceUID = study_instance_uid
+    _set_study(ds, study_instance_uid)
     ds.SeriesInstanceUID = uid_from("bookmark series", study_instance_uid)
     _set_moment(ds, content_at)
     return ds
@@ -98,6 +100,11 @@ def _object(sop_class_uid: str, content: bytes, mime_type: str, title: str, own:
     ds.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
     ds.EncapsulatedDocumentLength = len(content)
     return ds
+
+
+def _set_study(ds: Dataset, uid: str) -> None:
+    """As the study's images have it, be it as DICOM wants it (`1.2.03` is not) or not."""
+    ds.add(DataElement(STUDY_INSTANCE_UID, "UI", uid, validation_mode=IGNORE))
 
 
 def _set_moment(ds: Dataset, moment: datetime | None) -> None:

@@ -8,11 +8,16 @@ import pytest
 from arriving import SITE_KEY, new_store, with_meta
 from builders import STUDY, ct_series
 from builders_foreign import FIRST, SECOND, aim4, annotation, markup
+from command_line import Cli
 from sqlalchemy import select
+from whole_way import Site
 
 from db.engine import Sessions, reading, utc_now
 from db.models import Instance, LesionRow, Study
+from dicom_node import workflows
+from dicom_node.config import load_config
 from dicom_node.importing import ImportCounts, import_paths
+from dicom_node.node import Node
 from dicom_node.settle import settle_due
 from dicom_node.store import Store
 from mining.harvest import harvest_study
@@ -201,3 +206,19 @@ def test_an_import_that_was_interrupted_goes_on(store: Store, tmp_path: Path) ->
         run(store, path)
     store.keep = keep  # type: ignore[method-assign]
     assert run(store, path)[0] == ImportCounts(stored=2, known=3)
+
+
+def test_every_way_to_harvest_follows_the_configuration(site: Site, cli: Cli, tmp_path: Path) -> None:
+    columns = "\n".join(f'{name} = "{meaning}"' for name, meaning in COLUMNS.columns.items())
+    with site.config_path.open("a") as file:
+        file.write(
+            f'[harvest]\nlet_in = []\n[harvest.bookmarks]\norigin = "zero"\n[harvest.bookmarks.columns]\n{columns}\n'
+        )
+    path = tmp_path / "export.csv"
+    path.write_text(HEADER + line(STUDY, FIRST, LONG, "B1") + line(STUDY, FIRST, ELSEWHERE, "B2"))
+    assert cli("import", str(images_in(tmp_path / "in")), str(path)).stdout == "4 new, 0 known already, 0 not taken\n"
+    node = Node.open(load_config(site.config_path))
+    later = utc_now() + timedelta(minutes=5)
+    settle_due(node.sessions, node.files, later, timedelta(seconds=60), SITE_KEY, lambda ae, uid: None, set())
+    assert cli("harvest").stdout == "1 studies: 2 measurements, 0 rejections\n"
+    assert workflows.harvest(node, STUDY) == "2 measurements, 0 rejections"

@@ -83,3 +83,10 @@ def test_rows_are_kept_as_they_stand() -> None:
     assert ds.SOPInstanceUID != wrap_bookmarks(STUDY + ".1", "a;b\n", ["1;Grün\n", "2;y\n"], ";", at).SOPInstanceUID
     with pytest.raises(ContentError, match="Study Instance UID"):
         wrap_bookmarks("the study", "a;b\n", [], ";", None)
+
+
+def test_a_study_keeps_the_uid_that_its_images_have() -> None:
+    uid = "1.2.03.4"
+    ds = wrap_bookmarks(uid, "a\n", ["1\n"], ",", None)
+    assert placed(received(ds)).study_instance_uid == uid
+    assert placed(received(wrap_aim(CONTENT.replace(STUDY.encode(), uid.encode())))).study_instance_uid == uid
