@@ -1,6 +1,8 @@
 """Rows of a CSV file about one study: what a cell may hold, and which row is which for ever."""
 
+import csv
 import time
+from pathlib import Path
 
 import pytest
 from builders import SERIES, ct_series
@@ -143,6 +145,31 @@ def test_lines_of_one_lesion_are_its_axes_and_those_of_two_are_not() -> None:
 def test_very_many_rows_of_one_object_are_not_read_on() -> None:
     found = rows(*[f"{FIRST},,1 2 5 {n % 40},i{n},L{n},,,," for n in range(MAX_ROWS + 1)])
     assert codes(found) == [(f"row {MAX_ROWS + 1}", "too_many_drawings")]
+
+
+def test_the_rows_of_deeplesion_read_as_bookmarks_have_its_boxes_and_diameters() -> None:
+    path = Path(__file__).parents[4] / "shared" / "data" / "deeplesion_sample" / "DL_info_sample200.csv"
+    if not path.is_file():
+        pytest.skip("the shared test objects are not here")
+    header, *lines = path.read_text().splitlines()
+    columns = BookmarkColumns(
+        {"File_name": "image", "Measurement_coordinates": "long_axis", "Series_ID": "series"}, origin="one"
+    )
+    found = read(bookmark_object(header, *lines), columns)
+    with path.open(newline="") as file:
+        truths = list(csv.DictReader(file))
+    assert len(found) == len(truths) >= 200
+    for one, truth in zip(found, truths, strict=True):
+        assert isinstance(one, Measurement) and one.short_axis is not None
+        assert one.image.sop_instance_uid == truth["File_name"]
+        lengths = [one.long_axis.length_px, one.short_axis.length_px]
+        assert lengths == pytest.approx(numbers(truth["Lesion_diameters_Pixel_"]), abs=0.01)
+        box = [one.box.x1, one.box.y1, one.box.x2, one.box.y2]
+        assert box == pytest.approx([edge - 1 for edge in numbers(truth["Bounding_boxes"])], abs=0.01)
+
+
+def numbers(cell: str) -> list[float]:
+    return [float(number) for number in cell.split(",")]
 
 
 PIECES = st.one_of(
