@@ -53,12 +53,12 @@ def longest_piece(mask: Flags, spacing: PixelSpacing | None) -> Piece | None:
     for possible, label, box in extents:
         if possible <= longest:
             break
-        border = border_of(labels[box] == label)
-        axes = axes_of_mask(border, spacing)
+        part = labels[box] == label
+        axes = axes_of_mask(part, spacing)
         if axes is None or length(axes[0], spacing) <= longest:
             continue
         longest = length(axes[0], spacing)
-        rows, cols = np.nonzero(border)
+        rows, cols = np.nonzero(border_of(part))
         corner = (box[1].start, box[0].start)
         edges = ((np.column_stack([cols, rows]) + corner)[:, None, :] + _EDGES).reshape(-1, 2)
         best = Piece(_shifted(axes[0], corner), axes[1] and _shifted(axes[1], corner), edges)
@@ -89,7 +89,7 @@ def _diagonal(box: tuple[slice, slice], spacing: PixelSpacing | None) -> float:
 
 
 def border_of(part: Flags) -> Flags:
-    """The pixels of a mask that touch what is outside; its axes are those of the whole mask."""
+    """The pixels of a mask that touch what is outside; the extent of the mask is theirs, however it is turned."""
     return part & ~ndimage.binary_erosion(part, structure=TOUCHING)
 
 

@@ -96,6 +96,9 @@ def _opened(ring: Points) -> Points:
     return ring[:-1] if len(ring) > 1 and np.array_equal(ring[0], ring[-1]) else ring
 
 
+EQUAL = 1e-6
+"""Lengths that differ by a smaller share are equal, and then the first one counts."""
+
 _PIXEL_EDGES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
 
 
@@ -270,12 +273,13 @@ def _longest_perpendicular_chord(rings: Sequence[Points], a: Points, b: Points) 
 
 def _widest_band(s: Points, t: Points, width: float) -> tuple[float, float, float] | None:
     """Of points in bands of that width along s: the band with the widest t, as (its middle, t low, t high)."""
-    bands = np.floor(s / width).astype(np.int64)
+    bands = np.floor(s / width + EQUAL).astype(np.int64)  # the same bands wherever the mask lies in its image
     bands -= bands.min()
     low, high = np.full(bands.max() + 1, np.inf), np.full(bands.max() + 1, -np.inf)
     np.minimum.at(low, bands, t)
     np.maximum.at(high, bands, t)
-    n = int((high - low).argmax())
+    spans = high - low
+    n = int((spans >= spans.max() * (1 - EQUAL)).argmax())
     if not high[n] > low[n]:
         return None
     return float(s[bands == n].mean()), float(low[n]), float(high[n])

@@ -49,12 +49,13 @@ def test_an_ellipse_on_pixels_that_are_not_square(turn: float) -> None:
     assert piece.long_axis.middle.distance_px(PointPx(60, 40)) < 1
 
 
-def test_the_border_of_a_full_mask_has_the_axes_of_the_mask() -> None:
+def test_a_result_of_ours_that_comes_back_as_a_mask_has_its_own_points() -> None:
+    """The node measures its masks by the same function, so a copy under other UIDs is known by its axes."""
     mask = ellipse(14.0, 8.0, 0.7)
     whole, piece = axes_of_mask(mask, SPACING), longest_piece(mask, SPACING)
     assert whole is not None and whole[1] is not None and piece is not None and piece.short_axis is not None
-    assert piece.long_axis.length_mm(SPACING) == pytest.approx(whole[0].length_mm(SPACING))
-    assert piece.short_axis.length_mm(SPACING) == pytest.approx(whole[1].length_mm(SPACING))
+    for ours, theirs in ((whole[0], piece.long_axis), (whole[1], piece.short_axis)):
+        assert max(a.distance_px(b) for a, b in zip(ours.points, theirs.points, strict=True)) < 1e-6
 
 
 def test_two_lesions_in_one_mask_have_no_common_diameter() -> None:
