@@ -15,7 +15,8 @@ import click
 
 from db.errors import ConfigError, NodeError, RequestError
 from dicom_node import cli_admin, cli_data, logs
-from dicom_node.config import Config, find_config, load_config, template
+from dicom_node.config import Config, find_config, load_config
+from dicom_node.config_template import template
 from dicom_node.console import configured
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from db.engine import sqlite_url
 from db.errors import ConfigError
-from dicom_node.config_harvest import EXAMPLE_CLASS, EXAMPLE_COLUMNS, EXAMPLE_TAGS, TABLES, Bookmarks, Harvest, Private
-from dicom_node.config_section import Section
+from dicom_node.config_harvest import Harvest
+from dicom_node.config_section import Section, toml_of
 
 PREFIX = "DICOM_NODE_"
 BUILT_PROFILES = ("ohif", "seg")
@@ -286,61 +286,5 @@ def _explain(error: Any) -> str:
         return f"{key} is an unknown key; known here: {', '.join(model.model_fields)}"
     message = error["msg"].removeprefix("Value error, ")
     if isinstance(error["input"], str | int | float) and key not in SECRETS:
-        key = f"{key} = {_toml(error['input'])}"
+        key = f"{key} = {toml_of(error['input'])}"
     return f"{key}: {message}" if key else message
-
-
-def template(token: str) -> str:
-    """The text of a new node.toml: every key with its meaning, commented out where it has a default."""
-    lines = ["# node.toml of the lesion node. What stands behind a # is the default.", ""]
-    sections = []
-    for name, field in Config.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            sections += [f"[{name}]", *_keys(field.annotation, {"token": token} if name == "web" else {}), ""]
-        elif name != "peers":
-            lines += _keys(Config, {}, only=name)
-    peers = ["# One block for each PACS, modality or workstation:", "# [[peers]]"]
-    peers += _commented(_keys(Peer, {"name": "PACS", "ae_title": "PACS"}))
-    return "\n".join([*lines, "", *sections, *_harvest_tables(), "", *peers, ""])
-
-
-def _harvest_tables() -> list[str]:
-    """The tables of `[harvest]`, with an example that stands for the names of a site."""
-    lines = ["# A CSV file of bookmarks (docs/operations.md has all meanings):", "# [harvest.bookmarks]"]
-    lines += _commented(_keys(Bookmarks, {}, without=("columns",)))
-    lines += ["# [harvest.bookmarks.columns]", *_examples(EXAMPLE_COLUMNS)]
-    lines += ["# Private elements, one block for each SOP class:", "# [[harvest.private]]"]
-    lines += _commented(_keys(Private, {"sop_class": EXAMPLE_CLASS}, without=("tags",)))
-    return [*lines, "# [harvest.private.tags]", *_examples(EXAMPLE_TAGS)]
-
-
-def _examples(names: Mapping[str, str]) -> list[str]:
-    return [f"# {_toml(name)} = {_toml(meaning)}" for name, meaning in names.items()]
-
-
-def _commented(lines: Iterable[str]) -> list[str]:
-    return [f"# {line.removeprefix('# ')}" for line in lines]
-
-
-def _keys(model: type[Section], given: Mapping[str, str], only: str = "", without: Sequence[str] = TABLES) -> list[str]:
-    lines = []
-    for key, field in model.model_fields.items():
-        if (only and key != only) or key in without:
-            continue
-        default = field.default
-        lines.append(f"# {field.description}")
-        if key in given:
-            lines.append(f"{key} = {_toml(given[key])}")
-        else:
-            lines.append(f"# {key} = {'(not set)' if default is None else _toml(default)}")
-    return lines
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -187,17 +187,3 @@ class Harvest(_Limits):
             exclude=tuple(self.exclude),
             algorithms=tuple(self.algorithms),
         )
-
-
-TABLES = ("bookmarks", "private")
-"""Keys of `[harvest]` that are tables of their own, behind its values."""
-
-EXAMPLE_COLUMNS = {
-    "SOPInstanceUID": "image", "Line": "points", "Label": "finding", "Radiologist": "reader", "Bookmark": "item",
-}  # fmt: skip
-EXAMPLE_TAGS = {
-    "(0041,xx10) VENDOR NAME": "item",
-    "(0041,xx10) VENDOR NAME/(0041,xx22)": "long_axis:FD",
-    "(0041,xx10) VENDOR NAME/(0008,1155)": "image",
-}
-EXAMPLE_CLASS = "1.2.840.10008.5.1.4.1.1.11.1"

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from db.errors import ConfigError
-from dicom_node.config import BUILT_PROFILES, Config, load_config, template
+from dicom_node.config import BUILT_PROFILES, Config, load_config
 from dicom_node.config_harvest import Bookmarks, Private
+from dicom_node.config_template import template
 from dicom_node.report.profiles import PROFILES
 
 

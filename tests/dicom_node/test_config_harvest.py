@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from test_config import refusal, written
 
-from dicom_node.config import Config, load_config, template
+from dicom_node.config import Config, load_config
 from dicom_node.config_harvest import Harvest
+from dicom_node.config_template import template
 from mining.noise import NoiseLimits
 from mining.readers.by_class import readers_of
 from mining.settings import DEFAULT_SETTINGS, MEANINGS, BookmarkColumns, HarvestSettings, PrivateTable
