@@ -176,8 +176,8 @@ SECTION_NAMES = [name for name in SECTION_NAMES if issubclass(section_of(name), 
 def test_every_key_that_is_named_exists(page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
     for section, key in re.findall(rf"`(?:[^`\n]*[^`\w./])?({'|'.join(SECTION_NAMES)})\.(\w+)", text):
-        is_module = key == "py" or (ROOT / section / f"{key}.py").exists()
-        if not is_module:
+        is_file = key in ("py", "md") or (ROOT / section / f"{key}.py").exists()
+        if not is_file:
             assert key in section_of(section).model_fields, f"{section}.{key}"
 
 
