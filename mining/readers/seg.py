@@ -69,10 +69,11 @@ def other_pieces(region: Region) -> str:
 class Segmentation:
     """A SEG with its images; made once for all of its segments, for what they share is read once."""
 
-    def __init__(self, ds: Dataset, images: KnownImages) -> None:
+    def __init__(self, ds: Dataset, images: KnownImages, effort: Effort | None = None) -> None:
+        """effort: what may yet be spent, shared with other objects; its own where there is none."""
         self._ds = ds
         self._frames = SegmentFrames(ds, images)
-        self._effort = Effort()
+        self._effort = effort or Effort()
         segments = items_of(ds, "SegmentSequence")
         self.segments = segments[:MAX_SEGMENTS]
         self.left = len(segments) - len(self.segments)

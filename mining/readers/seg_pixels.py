@@ -37,6 +37,9 @@ MAX_PIXELS = 1 << 30
 MAX_COMPRESSED_PIXELS = 1 << 27
 """The same, where RLE or deflate has to be undone: 512 frames of 512 by 512."""
 
+MAX_RLE_BYTES = 8_000_000
+"""Of all frames: RLE of two bytes a run is undone at four million runs a second."""
+
 TOO_LARGE = Unusable("too_large", "so many frames are not looked through; send the segments in parts")
 
 MAX_FRAME_PIXELS = 1 << 24
@@ -160,6 +163,8 @@ def pixels_of(ds: Dataset) -> SegmentPixels | Unusable:
         encoded = list(generate_frames(data, number_of_frames=frames))[:frames]
     except (RuntimeError, *UNREADABLE):
         return Unusable("bad_pixels", "the compressed frames cannot be told apart")
+    if syntax == uid.RLELossless and sum(map(len, encoded)) > MAX_RLE_BYTES:
+        return Unusable("too_large", f"over {MAX_RLE_BYTES} bytes of RLE are not undone; send it uncompressed")
     undo = (
         partial(undo_rle, pixels=pixels, samples=bits // 8)
         if syntax == uid.RLELossless

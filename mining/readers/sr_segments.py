@@ -21,10 +21,10 @@ from mining.readers.sr_context import Surroundings, content_text
 from mining.readers.sr_graphics import Graphic
 from mining.readers.sr_images import SEGMENTATIONS
 from mining.region_kind import RegionKind, kind_of_region
-from mining.region_slices import Region
+from mining.region_slices import Effort, Region
 
-MAX_SEGMENTATIONS = 20
-"""Other objects that are opened for one document; one report per segmentation is the rule."""
+MAX_SEGMENTATIONS = 8
+"""Other objects that are opened for one document; one segmentation for a report is the rule."""
 
 MAX_FRAMES = 10_000
 """Of one Referenced Frame Number."""
@@ -59,6 +59,7 @@ class Segments:
         self._around = around
         self._images = images
         self._opened: dict[str, Segmentation | None] = {}
+        self._effort = Effort()
 
     def drawing(self, item: ContentItem) -> Graphic | Unusable:
         """The segment that an item names, as the region it would have been if it were drawn."""
@@ -85,7 +86,8 @@ class Segments:
                 return Unusable("too_many_segmentations", f"over {MAX_SEGMENTATIONS} segmentations are not opened")
             ds = self._images.document(sop_instance_uid)
             known = ds is not None and text_of(ds, "SOPClassUID") in SEGMENTATIONS
-            self._opened[sop_instance_uid] = Segmentation(ds, self._images) if ds is not None and known else None
+            opened = Segmentation(ds, self._images, self._effort) if ds is not None and known else None
+            self._opened[sop_instance_uid] = opened
         return self._opened[sop_instance_uid]
 
     def _position(self, segmentation: Segmentation, number: int | None, home: ContentItem) -> int | Unusable:

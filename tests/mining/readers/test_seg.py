@@ -24,6 +24,7 @@ from mining.readers.seg import Segmentation, read_seg
 from mining.readers.seg_pixels import (
     DEFLATED_IMAGE_FRAME,
     MAX_PIXELS,
+    MAX_RLE_BYTES,
     TOO_LARGE,
     SegmentPixels,
     pixels_of,
@@ -282,6 +283,13 @@ def test_pixels_that_need_a_decoder_are_rejected() -> None:
     ds = label_map()
     ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
     assert read(ds) == ([], [("SegmentSequence[1]", "compressed_pixels")])
+
+
+def test_rle_that_takes_long_to_undo_is_rejected() -> None:
+    ds = label_map()
+    ds.PixelData = encapsulate([b"\x00" * (MAX_RLE_BYTES // 2 + 2)] * 2)
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    assert read(ds) == ([], [("SegmentSequence[1]", "too_large")])
 
 
 def test_sixteen_bits_are_undone_from_two_rle_segments() -> None:

@@ -40,6 +40,7 @@ from db.codes import Code
 from db.geometry import PixelSpacing
 from db.measurement import ImageReference, Measurement, Rejected
 from mining.readers.sr import read_sr
+from mining.readers.sr_segments import MAX_SEGMENTATIONS
 
 CT = ct_series()
 ORIGINS = [image.ImagePositionPatient for image in CT]
@@ -150,6 +151,12 @@ def test_the_group_says_before_the_segment_what_is_a_lesion() -> None:
 )
 def test_a_segment_that_cannot_be_found_is_rejected(named: Dataset, reason: str) -> None:
     assert read(tid1500(group(named, LONG_AXIS_MM)), masks()) == ([], [("1.2.1.1", reason)])
+
+
+def test_only_so_many_segmentations_are_opened() -> None:
+    groups = [group(referenced_segment(f"1.2.{n}")) for n in range(MAX_SEGMENTATIONS + 1)]
+    _, rejected = read(tid1500(*groups))
+    assert [reason for _, reason in rejected] == ["segment_not_here"] * MAX_SEGMENTATIONS + ["too_many_segmentations"]
 
 
 def test_several_segments_are_no_lesion() -> None:
