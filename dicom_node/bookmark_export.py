@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 
 from db.errors import ContentError, StorageFull
 from dicom_node.wrapping import wrap_bookmarks
-from mining.readers.bookmarks import MAX_ROWS, meanings_of
+from mining.readers.bookmarks import MAX_ROWS, meanings_of, separator_in
 from mining.readers.encapsulated import MAX_BYTES
 from mining.settings import BookmarkColumns
 from mining.written import moment_in
@@ -109,8 +109,8 @@ def _lines(file: TextIO, on_line: OnLine) -> Iterator[tuple[int, str]]:
 def _header(lines: Iterator[tuple[int, str]], columns: BookmarkColumns) -> tuple[_Row, str]:
     delimiter = columns.delimiter
     for number, text in lines:
-        if text.startswith("sep=") and len(text) == 6:  # what Excel writes
-            delimiter = text[4]
+        if separator := separator_in(text):
+            delimiter = separator
             continue
         return _Row(number, text, next(csv.reader([text], delimiter=delimiter))), delimiter
     raise ContentError("is empty")

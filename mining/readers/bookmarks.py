@@ -59,6 +59,12 @@ _NO_COLUMNS = ("no_columns", "nobody says what its columns mean; name them under
 _NO_DOCUMENT = ("no_document", "there is no document in the object, or one too large")
 
 
+def separator_in(line: str) -> str:
+    """What separates the cells, of a first line as Excel writes it (`sep=;`); empty for any other line."""
+    separator = line.rstrip("\r\n")[4:]
+    return separator if line.startswith("sep=") and len(separator) == 1 and separator != '"' else ""
+
+
 def meanings_of(names: Sequence[str], columns: BookmarkColumns) -> dict[int, str]:
     """Position of a column → its meaning; names are compared without case and spaces around them."""
     wanted = {_folded(name): meaning for name, meaning in columns.columns.items()}
@@ -81,8 +87,8 @@ def _rows(text: str, columns: BookmarkColumns) -> Iterator[tuple[str, Mapping[st
     stays itself.
     """
     first, _, rest = text.partition("\n")
-    delimiter = first[4:5] if first.startswith("sep=") and len(first) > 4 else columns.delimiter
-    reader = csv.reader(StringIO(rest if first.startswith("sep=") else text, newline=""), delimiter=delimiter)
+    stated = separator_in(first)
+    reader = csv.reader(StringIO(rest if stated else text, newline=""), delimiter=stated or columns.delimiter)
     names: list[str] = []
     meanings: dict[int, str] = {}
     seen: dict[str, int] = {}

@@ -4,6 +4,8 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from db.errors import ContentError
 from dicom_node.bookmark_export import MAX_LINE, objects_of
@@ -120,3 +122,30 @@ def test_a_long_file_needs_no_more_memory_than_a_short_one(path: Path) -> None:
         tracemalloc.stop()
         assert count == 997
     assert peaks[1] < peaks[0] + (2 << 20)
+
+
+PIECES = st.one_of(
+    st.binary(max_size=5),
+    st.sampled_from(
+        [b'"', b",", b"\n", b"\r", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b'sep="\n', b"sep=\t\n", b'""', b"x" * 70_000]
+    ),
+)
+EXPORT = f'{HEADER}\n{ONE},a,"1 2; 3 4",2026-03-01\n{TWO},b,5 6,\n{ONE},"c\nd",7 8,\n'.encode()
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), PIECES), min_size=1, max_size=8))
+def test_no_change_of_a_file_does_more_than_refuse_lines_or_the_file(
+    path: Path, changes: list[tuple[float, int, bytes]]
+) -> None:
+    changed = bytearray(EXPORT)
+    for where, length, piece in changes:
+        at = int(where * len(changed))
+        changed[at : at + length] = piece
+    try:
+        objects, refused = read(path, bytes(changed))
+    except ContentError:
+        return
+    assert all(study and content.startswith("sep=") for study, content in objects.items())
+    assert all(refused.values())
