@@ -144,9 +144,9 @@ def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:
     """Whether all points of a row are those of one of our detections, whatever its UIDs are."""
     if row.image != detection.image:
         return False
-    if row.outline is not None:
-        corners = zip(row.outline.corners, detection.box.corners, strict=True)
-        return all(a.distance_px(b) <= SAME_POINT_PX for a, b in corners)
+    if row.outline is not None and same_box(row.outline, detection.box):
+        return True
+    # The axes of a region too: of our own mask that came back they are ours.
     ours = (detection.long_axis, detection.short_axis)
     drawn = (row.long_axis,) if row.short_axis is None else (row.long_axis, row.short_axis)
     return any(all(same_axis(a, b) for a, b in zip(drawn, order, strict=False)) for order in (ours, ours[::-1]))
@@ -158,6 +158,15 @@ def same_axis(a: Axis, b: Axis) -> bool:
         a.a.distance_px(start) <= SAME_POINT_PX and a.b.distance_px(end) <= SAME_POINT_PX
         for start, end in (b.points, b.points[::-1])
     )
+
+
+def same_box(a: BoxPx, b: BoxPx) -> bool:
+    return all(p.distance_px(q) <= SAME_POINT_PX for p, q in zip(a.corners, b.corners, strict=True))
+
+
+def same_region(a: Harvested, b: Harvested) -> bool:
+    """Whether two rows are of one region: a mask, and a report that names it. Nobody outlines twice so exactly."""
+    return a.outline is not None and b.outline is not None and same_box(a.outline, b.outline)
 
 
 def same_drawing(a: Harvested, b: Harvested) -> bool:
@@ -185,7 +194,7 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
 
 
 def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
-    """copy → original: the same points on the same image, of the same lesion by UID or by the same reader."""
+    """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader."""
     originals: dict[str, str] = {}
     near: dict[tuple[ImageReference, int, int], list[Harvested]] = defaultdict(list)
     for row in standing:  # the oldest first
@@ -195,7 +204,7 @@ def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
         for other in (other for cell in around for other in near.get(cell, ())):
             one_reader = row.reader == other.reader
             one_lesion = row.tracking_uid != "" and row.tracking_uid == other.tracking_uid
-            if (one_reader or one_lesion) and same_drawing(row, other):
+            if (one_reader or one_lesion or same_region(row, other)) and same_drawing(row, other):
                 originals[row.lesion_id] = other.lesion_id
                 break
         else:

@@ -13,7 +13,7 @@ from uuid import uuid5
 
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import LESION_NAMESPACE, ImageReference, Measurement, WeakLabel
-from mining.copies import SAME_POINT_PX, same_axis
+from mining.copies import SAME_POINT_PX, same_axis, same_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +107,4 @@ def _same_region(row: Known, one: Measurement | WeakLabel) -> bool:
     """The axes of a region are computed, and a newer reader may compute them otherwise; its extent stays."""
     if isinstance(one, WeakLabel) or one.outline is None or row.outline is None:
         return False
-    corners = zip(row.outline.corners, one.outline.corners, strict=True)
-    return all(a.distance_px(b) <= SAME_POINT_PX for a, b in corners)
+    return same_box(row.outline, one.outline)

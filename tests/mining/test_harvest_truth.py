@@ -49,6 +49,17 @@ def test_two_readers_give_two_rows(node: Node) -> None:
     assert len(node.truth()) == 2
 
 
+def test_two_readers_of_one_region_are_one_row(node: Node) -> None:
+    """As a mask, and a report that names its segment."""
+    outlined = [
+        tid1500(rectangle(f"{SERIES}.1", (18.0, 8.0, 34.0, 28.0), uid), reader=who, sop_instance_uid=uid)
+        for uid, who in (("1.5.1", "Reader^One"), ("1.5.2", "Reader^Two"))
+    ]
+    node.receive(*ct_series(), *outlined)
+    node.harvest()
+    assert len(node.rows()) == 1 and len(node.sources()) == 2
+
+
 @pytest.mark.parametrize("order", [("1.5.1", "1.5.2"), ("1.5.2", "1.5.1")])
 def test_other_points_in_a_later_document_count(node: Node, order: tuple[str, str]) -> None:
     later = ((20.0, 11.0), (32.0, 27.0))
