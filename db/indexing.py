@@ -44,6 +44,12 @@ def index(session: Session, study: Study, instances: Sequence[IndexedInstance], 
         for instance in instances
     }
     insert_or_update(session, Series, list(series.values()))
+    left = index_images(session, instances)
+    measure_slice_intervals(session, {*series, *left})
+
+
+def index_images(session: Session, instances: Sequence[IndexedInstance]) -> set[str]:
+    """Write the geometry and the purpose of those that have pixels; returns the series that they stood in before."""
     images = {
         i.sop_instance_uid: _image_row(i.sop_instance_uid, i.series_instance_uid, i.header.image)
         for i in instances
@@ -51,7 +57,7 @@ def index(session: Session, study: Study, instances: Sequence[IndexedInstance], 
     }
     left = _series_of_images(session, images)
     insert_or_update(session, Image, list(images.values()))
-    measure_slice_intervals(session, {*series, *left})
+    return left
 
 
 _SERIES_COLUMNS = (

@@ -18,6 +18,7 @@ from dicom_node import acts
 from dicom_node.device import device_of_its_own
 from dicom_node.heartbeat import worker_is_alive
 from dicom_node.importing import files_below
+from dicom_node.indexing_again import index_again
 from dicom_node.node import Node
 from dicom_node.report.context import Context, InstanceReference
 from dicom_node.report.profiles import PROFILES
@@ -28,7 +29,10 @@ Progress = Callable[..., None]
 
 
 def harvest_now(node: Node, again: bool, actor: str, progress: Progress) -> tuple[int, int, int]:
-    """(studies, measurements, rejections) of what was harvested; `again`: of everything that is settled."""
+    """(studies, measurements, rejections) of what was harvested.
+
+    again: everything that is settled, with the headers of its images, for a newer version may read more of these, too.
+    """
     from mining.harvest import harvest_study
 
     with node.sessions.begin() as session:
@@ -41,6 +45,8 @@ def harvest_now(node: Node, again: bool, actor: str, progress: Progress) -> tupl
     settings = node.config.harvest.settings()
     measurements = rejections = 0
     for done, uid in enumerate(uids, start=1):
+        if again:
+            index_again(node.sessions, node.files, uid)
         counts = harvest_study(node.sessions, uid, node.files, settings)
         measurements, rejections = measurements + counts.measurements, rejections + counts.rejections
         progress("harvest", done, len(uids), measurements=measurements, rejections=rejections)

@@ -172,7 +172,7 @@ def settle_study(
     gone = {c.instance_pk for c in lost.gone(files, filter(_is_in_question, seen))}
     states = _resolve_duplicates(files, seen, gone)
     count_here = [c for c in seen if c.study_instance_uid == study_instance_uid and states[c.instance_pk] == CURRENT]
-    indexed, broken = _read_headers(files, [c for c in count_here if c.new and c.instance_pk not in gone])
+    indexed, broken = read_headers(files, [c for c in count_here if c.new and c.instance_pk not in gone])
     with sessions.begin() as session:
         study = lock_receiving(session, study_instance_uid)
         if study is None or contents_to_settle(session, study_instance_uid) != seen:
@@ -229,7 +229,7 @@ def _digests(files: FileStore, contents: Sequence[Content]) -> dict[int, str]:
     return {content.instance_pk: digest for content, digest in zip(contents, found, strict=True)}
 
 
-def _read_headers(
+def read_headers(
     files: FileStore, contents: Iterable[Content]
 ) -> tuple[list[IndexedInstance], list[tuple[Content, ContentError]]]:
     """The headers in the order of arrival, and what could not be read, with the reason."""

@@ -206,8 +206,12 @@ def test_harvesting_again_gives_the_same_lesions(site: Site, cli: Cli, tmp_path:
     first = lesion_ids(cli)
     assert len(first) == marked > 0
     assert cli("harvest").stdout == "0 studies: 0 measurements, 0 rejections\n"
+    with site.node.sessions.begin() as session:  # as if an older version had read these headers
+        session.execute(text("UPDATE image SET row_spacing_mm = NULL, purpose = 'localizer'"))
     assert cli("harvest", "--again").stdout.startswith(f"1 studies: {marked} measurements, ")
     assert lesion_ids(cli) == first
+    truth = "SELECT count(*) AS n FROM lesions WHERE excluded_because IS NULL AND long_axis_mm IS NOT NULL"
+    assert json.loads(cli("sql", truth, "--json").stdout) == [{"n": marked}]
 
 
 def test_a_report_whose_images_are_not_here_is_kept_and_says_so(site: Site, cli: Cli, tmp_path: Path) -> None:
