@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
 from db.codes import Code
-from mining.elements import MAX_TEXT, UNREADABLE, code_of, items_of, numbers_of, text_of, value_of
+from mining.elements import code_of, items_of, numbers_of, text_of, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,8 @@ class ContentItem:
         self.position = position
         """Place in document order, from 0."""
         self.children: list[ContentItem] = []
-        self.relationship = _plain_text(dataset, "RelationshipType").upper()
-        self.value_type = _plain_text(dataset, "ValueType").upper() or _guessed_value_type(dataset)
+        self.relationship = text_of(dataset, "RelationshipType").upper()
+        self.value_type = text_of(dataset, "ValueType").upper() or _guessed_value_type(dataset)
         self.target: ContentItem | None = None
         """The item that a by-reference relationship points to (PS3.3 C.17.3.2.4)."""
         self._concept: Code | bool | None = False
@@ -61,7 +59,7 @@ class ContentItem:
     def concept(self) -> Code | None:
         """Concept Name: what the item is about."""
         if isinstance(self._concept, bool):
-            self._concept = _concept_of(self.dataset)
+            self._concept = code_of(self.dataset, "ConceptNameCodeSequence")
         return self._concept
 
     @property
@@ -124,37 +122,6 @@ def read_tree(ds: Dataset, limits: TreeLimits = DEFAULT_LIMITS) -> ContentTree:
         waiting.extend((child, depth + 1) for child in reversed(item.children))
     _resolve_references(items)
     return ContentTree(root, tuple(items), tuple(cuts))
-
-
-def _concept_of(ds: Dataset) -> Code | None:
-    for item in items_of(ds, "ConceptNameCodeSequence")[:1]:
-        value, meaning = _plain_text(item, "CodeValue"), _plain_text(item, "CodeMeaning")
-        if value and meaning:
-            return Code(value, _plain_text(item, "CodingSchemeDesignator"), meaning)
-    return code_of(ds, "ConceptNameCodeSequence")
-
-
-def _plain_text(ds: Dataset, keyword: str) -> str:
-    """As `text_of`, from the bytes of the file where they are ASCII: to make elements of them is most of a walk."""
-    try:
-        raw = ds.get_item(_TAGS[keyword])
-    except UNREADABLE:  # a value that was left in its file
-        return ""
-    if isinstance(raw, RawDataElement) and raw.VR in _PLAIN_VRS and isinstance(raw.value, bytes):
-        first = raw.value.partition(b"\\")[0]
-        if first.isascii() and b"\x1b" not in first:
-            return first.decode("ascii").replace("\0", "").strip()[:MAX_TEXT]
-    return text_of(ds, keyword)
-
-
-_PLAIN_VRS = {"CS", "SH", "LO"}
-_TAGS = {
-    "RelationshipType": BaseTag(0x0040A010),
-    "ValueType": BaseTag(0x0040A040),
-    "CodeValue": BaseTag(0x00080100),
-    "CodingSchemeDesignator": BaseTag(0x00080102),
-    "CodeMeaning": BaseTag(0x00080104),
-}
 
 
 def _resolve_references(items: list[ContentItem]) -> None:

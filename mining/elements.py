@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
@@ -17,6 +18,7 @@ from pydicom.sequence import Sequence as ItemSequence
 from pydicom.tag import BaseTag
 
 from db.codes import Code
+from mining.plain_bytes import plain_code, plain_text
 
 MAX_TEXT = 4000
 """Longer texts are cut: nobody names a lesion in a novel, and a database row stays small."""
@@ -43,11 +45,21 @@ can follow; it converts them only now, on access."""
 
 def value_of(ds: Dataset, keyword: str) -> Any:
     """The value of one element; None where it is absent, empty or unreadable."""
-    tag = _tag(keyword)
-    if tag not in ds:
-        return None
+    element = _stored(ds, keyword)
+    return None if element is None else _converted(ds, element)
+
+
+def _stored(ds: Dataset, keyword: str) -> DataElement | RawDataElement | None:
+    """An element as it stands: as bytes before its value is asked for; None where it is absent or cannot be read."""
     try:
-        value = ds[tag].value
+        return ds.get_item(_tag(keyword))
+    except UNREADABLE:  # a value that was left in its file
+        return None
+
+
+def _converted(ds: Dataset, element: DataElement | RawDataElement) -> Any:
+    try:
+        value = ds[element.tag].value if isinstance(element, RawDataElement) else element.value
     except UNREADABLE:
         return None
     return None if value is None or value == "" else value
@@ -63,7 +75,10 @@ def _tag(keyword: str) -> BaseTag:
 
 def first_of(ds: Dataset, keyword: str) -> Any:
     """The first of an element's values."""
-    value = value_of(ds, keyword)
+    return _first(value_of(ds, keyword))
+
+
+def _first(value: Any) -> Any:
     if isinstance(value, MultiValue | list | tuple):
         return value[0] if value else None
     return value
@@ -77,7 +92,13 @@ def items_of(ds: Dataset, keyword: str) -> Sequence[Dataset]:
 
 def text_of(ds: Dataset, keyword: str) -> str:
     """One text, without NUL and lone surrogates, which no database takes."""
-    value = first_of(ds, keyword)
+    element = _stored(ds, keyword)
+    if element is None:
+        return ""
+    plain = plain_text(element)
+    if plain is not None:
+        return plain
+    value = _first(_converted(ds, element))
     if value is None or isinstance(value, bytes | ItemSequence):
         return ""
     try:
@@ -116,6 +137,10 @@ def numbers_of(ds: Dataset, keyword: str) -> tuple[float, ...] | None:
 
 def code_of(ds: Dataset, keyword: str) -> Code | None:
     """The first item of a code sequence (PS3.3 8.8), with the long and the URN form of the value."""
+    element = _stored(ds, keyword)
+    plain = None if element is None else plain_code(element)
+    if plain is not None:
+        return plain
     for item in items_of(ds, keyword)[:1]:
         value = text_of(item, "CodeValue") or text_of(item, "LongCodeValue") or text_of(item, "URNCodeValue")
         meaning = text_of(item, "CodeMeaning")
