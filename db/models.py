@@ -200,7 +200,7 @@ class MeasurementRow(Base):
     noisy_because: Mapped[str | None] = mapped_column(Text)
     excluded_because: Mapped[str | None] = mapped_column(Text)
     """Why the row is not truth; NULL for truth."""
-    same_as: Mapped[str | None] = mapped_column(String(36))
+    same_as: Mapped[str | None] = mapped_column(String(36), index=True)
     """The lesion_id of the row that shows this drawing; NULL for the row that shows it itself."""
     replaced_by: Mapped[str | None] = mapped_column(Text)
     """The later document that names this row's document as its predecessor."""
@@ -227,6 +227,7 @@ class LesionRow(Base):
     """
 
     __tablename__ = "lesion"
+    __table_args__ = (Index(None, "category", "long_axis_mm"), Index(None, "category_id", "long_axis_mm"))
 
     lesion_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     patient_id: Mapped[str | None] = mapped_column(Text, index=True)
@@ -287,7 +288,7 @@ class LesionRow(Base):
     noisy_because: Mapped[str | None] = mapped_column(Text)
     excluded_because: Mapped[str | None] = mapped_column(Text)
     lesion_identity: Mapped[str | None] = mapped_column(Text, index=True)
-    category_id: Mapped[int | None] = mapped_column(index=True)
+    category_id: Mapped[int | None]
     category: Mapped[str | None] = mapped_column(Text)
     label_generation: Mapped[int | None]
     split: Mapped[str | None] = mapped_column(String(8), index=True)

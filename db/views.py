@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Float, MetaData, Select, Subquery, case, cast, func, literal, select, text, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    MetaData,
+    Select,
+    Subquery,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.ddl import CreateView
 
@@ -157,9 +171,16 @@ def _rejections() -> Query:
 def _lesion_sources() -> Query:
     """Every document that shows a lesion of `lesions`: more than one where a drawing was saved again."""
     m = MeasurementRow
+    # Two queries and not one with coalesce, so that a database that is asked for one lesion finds it by its indexes.
+    every = union_all(_sources(m.lesion_id, m.same_as.is_(None)), _sources(m.same_as, m.same_as.is_not(None)))
+    return select(*every.subquery().columns)
+
+
+def _sources(lesion_id: Any, condition: ColumnElement[bool]) -> Query:
+    m = MeasurementRow
     return (
         select(
-            func.coalesce(m.same_as, m.lesion_id).label("lesion_id"),
+            lesion_id.label("lesion_id"),
             m.source_sop_instance_uid,
             m.source_item,
             m.source_kind,
@@ -167,7 +188,7 @@ def _lesion_sources() -> Query:
             SourceObject.content_at,
         )
         .join(SourceObject, SourceObject.source_sop_instance_uid == m.source_sop_instance_uid)
-        .where(m.replaced_by.is_(None))
+        .where(m.replaced_by.is_(None), condition)
     )
 
 
@@ -253,16 +274,17 @@ def _lesion_growth() -> Query:
     dated = (
         select(
             lesion.lesion_identity,
-            func.min(lesion.patient_id).label("patient_id"),
+            lesion.patient_id,
             lesion.study_date,
             func.avg(lesion.long_axis_mm).label("long_axis_mm"),
         )
         .where(lesion.lesion_identity.is_not(None), lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
-        .group_by(lesion.lesion_identity, lesion.study_date)
+        .group_by(lesion.lesion_identity, lesion.patient_id, lesion.study_date)
         .subquery()
         .c
     )
-    history = {"partition_by": dated.lesion_identity, "order_by": dated.study_date}
+    # By patient too, so that a database that is asked for one patient need not look at all of them.
+    history = {"partition_by": (dated.lesion_identity, dated.patient_id), "order_by": dated.study_date}
     baseline = func.first_value(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
     nadir = func.min(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
     return select(

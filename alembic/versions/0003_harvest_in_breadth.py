@@ -27,6 +27,7 @@ def upgrade() -> None:
         measurement.add_column(sa.Column("point_y", sa.Double(), nullable=True))
         measurement.add_column(sa.Column("same_as", sa.String(36), nullable=True))
         measurement.add_column(sa.Column("replaced_by", sa.Text(), nullable=True))
+        measurement.create_index("ix_measurement_same_as", ["same_as"])
     with op.batch_alter_table("lesion") as lesion:
         for name in (*ENDS, "long_axis_px", *EDGES):
             lesion.alter_column(name, existing_type=sa.Double(), nullable=True)
@@ -35,6 +36,9 @@ def upgrade() -> None:
         lesion.add_column(sa.Column("comment", sa.Text(), nullable=True))
         lesion.add_column(sa.Column("by_algorithm", sa.Text(), nullable=True))
         lesion.add_column(sa.Column("image_purpose", sa.Text(), nullable=True))
+        lesion.drop_index("ix_lesion_category_id")
+        lesion.create_index("ix_lesion_category_long_axis_mm", ["category", "long_axis_mm"])
+        lesion.create_index("ix_lesion_category_id_long_axis_mm", ["category_id", "long_axis_mm"])
 
 
 def downgrade() -> None:
@@ -42,11 +46,15 @@ def downgrade() -> None:
     op.execute("DELETE FROM lesion WHERE long_x1 IS NULL")
     op.execute("DELETE FROM measurement WHERE long_x1 IS NULL")
     with op.batch_alter_table("lesion") as lesion:
+        lesion.drop_index("ix_lesion_category_id_long_axis_mm")
+        lesion.drop_index("ix_lesion_category_long_axis_mm")
+        lesion.create_index("ix_lesion_category_id", ["category_id"])
         for name in ("image_purpose", "by_algorithm", "comment", "point_y", "point_x"):
             lesion.drop_column(name)
         for name in (*ENDS, "long_axis_px", *EDGES):
             lesion.alter_column(name, existing_type=sa.Double(), nullable=False)
     with op.batch_alter_table("measurement") as measurement:
+        measurement.drop_index("ix_measurement_same_as")
         for name in ("replaced_by", "same_as", "point_y", "point_x"):
             measurement.drop_column(name)
         for name in ENDS:
