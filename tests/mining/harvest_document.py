@@ -139,6 +139,9 @@ def writer_line(node: Node, path: Path) -> str:
         )
     ]
     judged = judge(path, reader.kind, {row.source_item for row in found} | {item for item, _ in refused})
+    if reader.kind == "SR" and (groups := dcmqi_groups(path)):
+        judged += f"; dcmqi: groups: {len(groups)}"
+        assert refused or groups <= {row.tracking_uid for row in found}, path
     said = counted(map(row_text, found))
     node.session.rollback()
     codes = counted(sorted(f"`{code}`" for _, code in refused))
@@ -193,6 +196,17 @@ def dcmqi_segments(path: Path) -> int | None:
         run(program, "--inputDICOM", str(path), "--outputDirectory", folder)
         meta = Path(folder, "meta.json")
         return sum(map(len, json.loads(meta.read_text())["segmentAttributes"])) if meta.exists() else None
+
+
+def dcmqi_groups(path: Path) -> set[str]:
+    """The tracking UIDs of the measurement groups that dcmqi reads; none where it does not take the document."""
+    with TemporaryDirectory() as folder:
+        told = Path(folder, "groups.json")
+        run(
+            str(Path(sys.executable).parent / "tid1500reader"), "--inputDICOM", str(path), "--outputMetadata", str(told)
+        )
+        groups = json.loads(told.read_text()).get("Measurements", ()) if told.exists() else ()
+        return {group.get("TrackingUniqueIdentifier", "") for group in groups}
 
 
 def run(*command: str) -> str:
