@@ -8,25 +8,28 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, union, update
+from sqlalchemy import (
+    BindParameter,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import Measurement, Rejected, WeakLabel
 from db.models import (
-    Image,
-    Instance,
     LesionRow,
     MeasurementRow,
-    Patient,
     Rejection,
-    Series,
     SourceObject,
-    Study,
 )
-from db.outcomes import Result
 
 BATCH = 500
 """Values in one IN list, rows in one INSERT."""
@@ -42,6 +45,27 @@ NO_EXTENT = "a place without an extent"
 """Why what was only pointed at is no truth."""
 
 T = TypeVar("T")
+
+Columns = Row[*tuple[Any, ...]]
+"""A row of a table as it is read, without an entity made of it, which would cost most of a short harvest."""
+
+_SOURCES, _MEASUREMENTS, _REJECTIONS, _LESIONS = (
+    cast(Table, model.__table__) for model in (SourceObject, MeasurementRow, Rejection, LesionRow)
+)
+ANY_OF: BindParameter[Any] = bindparam("any_of", expanding=True)
+"""Statements that take it are made once, for to make one takes longer than to run it."""
+
+_FORGET = [
+    delete(table).where(table.c.source_sop_instance_uid.in_(ANY_OF))
+    for table in (_LESIONS, _MEASUREMENTS, _REJECTIONS, _SOURCES)
+]
+_DECIDE = (
+    update(_MEASUREMENTS)
+    .where(_MEASUREMENTS.c.lesion_id == bindparam("decided"))
+    .values({name: bindparam(name) for name in VERDICT})
+)
+_ON_IMAGES = select(_MEASUREMENTS).where(_MEASUREMENTS.c.sop_instance_uid.in_(ANY_OF))
+_OF_SOURCES = select(_MEASUREMENTS).where(_MEASUREMENTS.c.source_sop_instance_uid.in_(ANY_OF))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +106,7 @@ def save_source(
     """
     remove_sources(session, [source.sop_instance_uid])
     session.execute(
-        insert(SourceObject).values(
+        insert(_SOURCES).values(
             source_sop_instance_uid=source.sop_instance_uid,
             study_instance_uid=source.study_instance_uid,
             kind=source.kind,
@@ -100,23 +124,23 @@ def save_source(
             row["lesion_identity"] = lesion_id
         row["lesion_id"] = lesion_id
     for batch in batches(rows):
-        session.execute(insert(MeasurementRow), batch)
+        session.execute(insert(_MEASUREMENTS), batch)
     for some in batches(rejected):
-        session.execute(insert(Rejection), [_rejection(source, one, now) for one in some])
+        session.execute(insert(_REJECTIONS), [_rejection(source, one, now) for one in some])
     return [row["lesion_id"] for row in rows]
 
 
 def remove_sources(session: Session, source_sop_instance_uids: Collection[str]) -> None:
     """Forget documents and all their rows; the flat ones too."""
     for batch in batches(source_sop_instance_uids):
-        for model in (LesionRow, MeasurementRow, Rejection, SourceObject):
-            session.execute(delete(model).where(model.source_sop_instance_uid.in_(batch)))
+        for statement in _FORGET:
+            session.execute(statement, {"any_of": batch})
 
 
 def save_verdicts(session: Session, verdicts: Mapping[str, Mapping[str, str | None]]) -> None:
-    """Write what was decided: lesion_id → column → value, of VERDICT."""
-    for lesion_id, values in verdicts.items():
-        session.execute(update(MeasurementRow).where(MeasurementRow.lesion_id == lesion_id).values(**values))
+    """Write what was decided: lesion_id → column → value, for each of VERDICT."""
+    for batch in batches(verdicts.items()):
+        session.execute(_DECIDE, [{"decided": lesion_id, **values} for lesion_id, values in batch])
 
 
 def _row(source: SourceFacts, found: Measurement | WeakLabel, noisy_because: str | None) -> dict[str, Any]:
@@ -209,156 +233,34 @@ def _rejection(source: SourceFacts, rejected: Rejected, now: datetime) -> dict[s
 # --- reading ----------------------------------------------------------------------------------------------------
 
 
-def long_axis_of(row: MeasurementRow | LesionRow) -> Axis | None:
+def long_axis_of(row: MeasurementRow | LesionRow | Columns) -> Axis | None:
     """None for what was only pointed at."""
     ends = (row.long_x1, row.long_y1, row.long_x2, row.long_y2)
     return None if None in ends else Axis(PointPx(*ends[:2]), PointPx(*ends[2:]))  # type: ignore[arg-type]
 
 
-def short_axis_of(row: MeasurementRow | LesionRow) -> Axis | None:
+def short_axis_of(row: MeasurementRow | LesionRow | Columns) -> Axis | None:
     ends = (row.short_x1, row.short_y1, row.short_x2, row.short_y2)
     return None if None in ends else Axis(PointPx(*ends[:2]), PointPx(*ends[2:]))  # type: ignore[arg-type]
 
 
-def outline_of(row: MeasurementRow) -> BoxPx | None:
+def outline_of(row: MeasurementRow | Columns) -> BoxPx | None:
     edges = (row.outline_x1, row.outline_y1, row.outline_x2, row.outline_y2)
     return None if None in edges else BoxPx(*edges)  # type: ignore[arg-type]
 
 
-def point_of(row: MeasurementRow) -> PointPx | None:
+def point_of(row: MeasurementRow | Columns) -> PointPx | None:
     return None if row.point_x is None or row.point_y is None else PointPx(row.point_x, row.point_y)
 
 
-def own_results(session: Session, sop_instance_uids: Collection[str]) -> set[str]:
-    """Those of the UIDs that stand in the ledger of our results."""
-    found: set[str] = set()
-    for batch in batches(sop_instance_uids):
-        found.update(
-            session.scalars(select(Result.result_sop_instance_uid).where(Result.result_sop_instance_uid.in_(batch)))
-        )
-    return found
-
-
-def sources_of_study(session: Session, study_instance_uid: str, kinds: Collection[str]) -> set[str]:
-    """The documents of a study that were harvested before."""
-    return set(
-        session.scalars(
-            select(SourceObject.source_sop_instance_uid).where(
-                SourceObject.study_instance_uid == study_instance_uid, SourceObject.kind.in_(kinds)
-            )
-        )
-    )
-
-
-def foreign_sources(session: Session, study_instance_uid: str, awaiting: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Documents of other studies that this one's images are for: (SOP Instance UID, their study).
-
-    They have measurements on them; or they are of the same patient, and something in them was rejected for a reason of
-    `awaiting`, which images may mend: a rejection does not know which images those are.
-    """
-    document = (SourceObject.source_sop_instance_uid, SourceObject.study_instance_uid)
-    elsewhere = SourceObject.study_instance_uid != study_instance_uid
-    measured = (
-        select(*document)
-        .join(MeasurementRow, MeasurementRow.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
-        .join(Image, Image.sop_instance_uid == MeasurementRow.sop_instance_uid)
-        .join(Series, Series.series_instance_uid == Image.series_instance_uid)
-        .where(Series.study_instance_uid == study_instance_uid, elsewhere)
-    )
-    who = func.coalesce(Patient.resolved_patient_pk, Patient.patient_pk)
-    patient = select(who).join(Study).where(Study.study_instance_uid == study_instance_uid).scalar_subquery()
-    rejected = (
-        select(*document)
-        .join(Rejection, Rejection.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
-        .join(Study, Study.study_instance_uid == SourceObject.study_instance_uid)
-        .join(Patient, Patient.patient_pk == Study.patient_pk)
-        .where(Rejection.reason_code.in_(awaiting), who == patient, elsewhere)
-    )
-    return sorted((uid, study) for uid, study in session.execute(union(measured, rejected)))
-
-
-def images_as_read(
-    session: Session, sop_instance_uids: Collection[str], frame_of_reference_uids: Collection[str]
-) -> frozenset[tuple[str, str, int, int]]:
-    """What tells whether images, and all of a frame of reference, are as they were.
-
-    Each entry: (which of what was asked for, study, its revision, how many images). An image that is not here has no
-    entry, and one that came since has.
-    """
-    of_study = (
-        select(Study.study_instance_uid, Study.revision, func.count(Image.sop_instance_uid))
-        .join(Series, Series.study_instance_uid == Study.study_instance_uid)
-        .join(Image, Image.series_instance_uid == Series.series_instance_uid)
-        .group_by(Study.study_instance_uid, Study.revision)
-    )
-    asked: list[tuple[str, ColumnElement[bool]]] = [
-        (some[0], Image.sop_instance_uid.in_(some)) for some in batches(sorted(sop_instance_uids))
-    ]
-    asked += [(uid, Series.frame_of_reference_uid == uid) for uid in frame_of_reference_uids if uid]
-    return frozenset(
-        (which, study, revision, count)
-        for which, condition in asked
-        for study, revision, count in session.execute(of_study.where(condition))
-    )
-
-
-def images_measured(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:
-    """SOP Instance UIDs of the images that documents have measurements on."""
-    found: set[str] = set()
-    for batch in batches(source_sop_instance_uids):
-        found.update(
-            session.scalars(
-                select(MeasurementRow.sop_instance_uid).where(MeasurementRow.source_sop_instance_uid.in_(batch))
-            )
-        )
-    return found
-
-
-def rows_on(session: Session, sop_instance_uids: Collection[str]) -> list[MeasurementRow]:
-    """All rows on these images, of any document; what was only pointed at, too."""
+def rows_on(session: Session, sop_instance_uids: Collection[str]) -> list[Columns]:
+    """All rows of `measurement` on these images, of any document; what was only pointed at, too."""
     return [
-        row
-        for batch in batches(sorted(sop_instance_uids))
-        for row in session.scalars(
-            select(MeasurementRow)
-            .where(MeasurementRow.sop_instance_uid.in_(batch))
-            .execution_options(populate_existing=True)
-        )
+        row for batch in batches(sorted(sop_instance_uids)) for row in session.execute(_ON_IMAGES, {"any_of": batch})
     ]
 
 
-def rows_of_source(session: Session, source_sop_instance_uid: str) -> Sequence[MeasurementRow]:
+def rows_of_source(session: Session, source_sop_instance_uid: str) -> list[Columns]:
     """The rows of one document, in the order of their ids."""
-    query = select(MeasurementRow).where(MeasurementRow.source_sop_instance_uid == source_sop_instance_uid)
-    return session.scalars(query.order_by(MeasurementRow.lesion_id).execution_options(populate_existing=True)).all()
-
-
-def patient_documents(session: Session, source_sop_instance_uids: Collection[str]) -> dict[str, SourceObject]:
-    """The documents and all others of the same patients, by UID: a document may name any of them as predecessor."""
-    found: dict[str, SourceObject] = {}
-    for batch in batches(source_sop_instance_uids):
-        patients = (
-            select(Study.patient_pk)
-            .join(SourceObject, SourceObject.study_instance_uid == Study.study_instance_uid)
-            .where(SourceObject.source_sop_instance_uid.in_(batch), Study.patient_pk.is_not(None))
-        )
-        studies = select(Study.study_instance_uid).where(Study.patient_pk.in_(patients))
-        rows = session.scalars(
-            select(SourceObject)
-            .where(
-                or_(
-                    SourceObject.source_sop_instance_uid.in_(batch),
-                    SourceObject.study_instance_uid.in_(studies),
-                )
-            )
-            .execution_options(populate_existing=True)
-        )
-        found.update({row.source_sop_instance_uid: row for row in rows})
-    return found
-
-
-def current_instance(session: Session, sop_instance_uid: str) -> Instance | None:
-    """The current content of an instance."""
-    return session.scalar(
-        select(Instance).where(Instance.sop_instance_uid == sop_instance_uid, Instance.state == "current").limit(1)
-    )
+    rows = session.execute(_OF_SOURCES, {"any_of": [source_sop_instance_uid]})
+    return sorted(rows, key=lambda row: row.lesion_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import case, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED, Content, contents_of
@@ -115,9 +115,16 @@ def lock(session: Session, study_instance_uid: str) -> Study:
 
 def revisions(session: Session, study_instance_uids: Collection[str], lock: bool = False) -> dict[str, int]:
     """The present revision of each study; with `lock` nobody else changes one before this transaction ends."""
-    query = select(Study.study_instance_uid, Study.revision).where(Study.study_instance_uid.in_(study_instance_uids))
-    query = query.order_by(Study.study_instance_uid)  # one order for all, or two would wait for each other
-    return dict(session.execute(query.with_for_update() if lock else query).all())
+    rows = session.execute(_LOCKED_REVISIONS if lock else _REVISIONS, {"uids": list(study_instance_uids)})
+    return dict(rows.all())
+
+
+_REVISIONS = (
+    select(Study.study_instance_uid, Study.revision)
+    .where(Study.study_instance_uid.in_(bindparam("uids", expanding=True)))
+    .order_by(Study.study_instance_uid)  # one order for all, or two would wait for each other
+)
+_LOCKED_REVISIONS = _REVISIONS.with_for_update()
 
 
 def mark_harvested(session: Session, study_instance_uid: str, revision: int) -> None:
@@ -140,18 +147,33 @@ def mark_analysed(session: Session, study_instance_uid: str, revision: int) -> N
 
 def current_instances(session: Session, study_instance_uid: str) -> list[StoredInstance]:
     """The instances of a study that count: one content each, by series and SOP Instance UID."""
-    rows = session.execute(
-        select(Instance, func.coalesce(Series.modality, ""))
-        .outerjoin(Series, Series.series_instance_uid == Instance.series_instance_uid)
-        .where(Instance.study_instance_uid == study_instance_uid, Instance.state == CURRENT)
-        .order_by(Instance.series_instance_uid, Instance.sop_instance_uid, Instance.instance_pk)
+    rows = session.execute(_CURRENT_OF_STUDY, {"uid": study_instance_uid})
+    return [StoredInstance(*row) for row in rows]
+
+
+def current_instance(session: Session, sop_instance_uid: str) -> StoredInstance | None:
+    """The content of an instance that counts; None if there is none."""
+    row = session.execute(_CURRENT_INSTANCE, {"uid": sop_instance_uid}).first()
+    return None if row is None else StoredInstance(*row)
+
+
+_CURRENT = (
+    select(
+        Instance.sop_instance_uid,
+        Instance.series_instance_uid,
+        Instance.sop_class_uid,
+        Instance.transfer_syntax_uid,
+        Instance.file_name,
+        func.coalesce(Series.modality, ""),
     )
-    return [
-        StoredInstance(
-            i.sop_instance_uid, i.series_instance_uid, i.sop_class_uid, i.transfer_syntax_uid, i.file_name, modality
-        )
-        for i, modality in rows
-    ]
+    .outerjoin(Series, Series.series_instance_uid == Instance.series_instance_uid)
+    .where(Instance.state == CURRENT)
+)
+_CURRENT_OF_STUDY = _CURRENT.where(Instance.study_instance_uid == bindparam("uid")).order_by(
+    Instance.series_instance_uid, Instance.sop_instance_uid, Instance.instance_pk
+)
+_CURRENT_INSTANCE = _CURRENT.where(Instance.sop_instance_uid == bindparam("uid")).limit(1)
+"""Made once, as in `db.harvested`."""
 
 
 def images_sha256(session: Session, study_instance_uid: str) -> str:

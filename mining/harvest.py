@@ -14,26 +14,22 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from db.documents import foreign_sources, images_as_read, own_results, sources_of_study
 from db.engine import Sessions, reading, utc_now
 from db.files import FileStore
 from db.harvested import (
-    current_instance,
-    foreign_sources,
-    images_as_read,
     long_axis_of,
     outline_of,
-    own_results,
     point_of,
     remove_sources,
     rows_of_source,
     save_source,
     short_axis_of,
-    sources_of_study,
 )
 from db.lesions import refresh
 from db.lost import Stored, gone, note
 from db.measurement import ImageReference
-from db.studies import current_instances, mark_harvested, revisions
+from db.studies import current_instance, current_instances, mark_harvested, revisions
 from mining.lasting_ids import Known, lasting_ids
 from mining.readers.by_class import KINDS, reader_for, readers_of
 from mining.reading import Reading, own_result, read_object

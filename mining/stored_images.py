@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from db.errors import GeometryError
 from db.files import FileStore
 from db.geometry import PixelSpacing, Plane
-from db.harvested import current_instance
 from db.indexing import planes_of
 from db.measurement import ImageReference
 from db.models import Image, Series
+from db.studies import current_instance
 from mining.elements import UNREADABLE
 from mining.known_images import KnownImage
 from mining.plane_stack import PlaneStack

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from db.errors import NodeError
 from db.files import FileStore
-from db.harvested import current_instance
 from db.measurement import ImageReference
+from db.studies import current_instance
 from mining.elements import UNREADABLE, text_of
 from mining.pixels import Hu, frame_hu
 from mining.planes import frame_count, functional_group

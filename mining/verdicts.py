@@ -7,20 +7,20 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.documents import images_measured, patient_documents, predecessors_of
 from db.geometry import Axis, BoxPx, PointPx
 from db.harvested import (
     VERDICT,
+    Columns,
     batches,
-    images_measured,
     long_axis_of,
     outline_of,
-    patient_documents,
     rows_on,
     save_verdicts,
     short_axis_of,
 )
 from db.measurement import ImageReference
-from db.models import Image, MeasurementRow, Patient, Series, SourceObject, Study
+from db.models import Image, Patient, Series, Study
 from db.outcomes import DetectionRow
 from mining.copies import Harvested, OwnDetection, Verdict, judge, superseded_documents
 from mining.fitness import ImageFacts
@@ -32,9 +32,10 @@ def images_touched(session: Session, source_sop_instance_uids: Collection[str]) 
 
     Copies lie on one image, so this is where the documents were measured, and their predecessors.
     """
-    documents = patient_documents(session, source_sop_instance_uids)
-    named = {old for uid in source_sop_instance_uids if uid in documents for old in documents[uid].predecessors}
-    return images_measured(session, {*source_sop_instance_uids, *(named & documents.keys())})
+    named = predecessors_of(session, source_sop_instance_uids)
+    if named:
+        named &= patient_documents(session, source_sop_instance_uids).keys()
+    return images_measured(session, {*source_sop_instance_uids, *named})
 
 
 def rejudge(session: Session, image_uids: Collection[str], settings: HarvestSettings = DEFAULT_SETTINGS) -> list[str]:
@@ -92,9 +93,7 @@ def _facts(session: Session, image_uids: Collection[str]) -> dict[str, ImageFact
     }
 
 
-def _harvested(
-    row: MeasurementRow, long_axis: Axis, document: SourceObject | None, unfit_because: str | None
-) -> Harvested:
+def _harvested(row: Columns, long_axis: Axis, document: Columns | None, unfit_because: str | None) -> Harvested:
     return Harvested(
         lesion_id=row.lesion_id,
         source_sop_instance_uid=row.source_sop_instance_uid,
