@@ -8,15 +8,15 @@ Every function works inside the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection
+from typing import Any, cast
 
-from sqlalchemy import Row, Select, delete, func, insert, select
+from sqlalchemy import Label, Select, Table, case, delete, false, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from db.errors import GeometryError
 from db.geometry import Axis, BoxPx, PixelSpacing
-from db.harvested import batches, long_axis_of, outline_of, short_axis_of
+from db.harvested import ANY_OF, Columns, batches, long_axis_of, outline_of, short_axis_of
 from db.models import (
     Category,
     CategoryMember,
@@ -37,6 +37,9 @@ _COPIED = (
     "lesion_id", "sop_instance_uid", "frame_number", "finding_code", "finding", "site_code", "site", "tracking_id",
     "tracking_uid", "reader", "measured_at", "comment", "by_algorithm", "source_kind", "source_sop_instance_uid",
     "source_item", "derived", "point_x", "point_y", "noisy_because", "excluded_because", "lesion_identity",
+    "patient_id", "issuer_of_patient_id", "study_instance_uid", "study_date", "accession_number",
+    "series_instance_uid", "modality", "body_part", "series_description", "manufacturer", "slice_interval_mm",
+    "source_writer", "reader_version", "image_purpose", "category_id", "category", "label_generation",
 )  # fmt: skip
 
 _MEASURED = (
@@ -55,28 +58,22 @@ def refresh(session: Session, lesion_ids: Collection[str] | None = None) -> int:
     session.flush()
     rows = rebuild(session, lesion_ids)
     if lesion_ids is None:
-        session.execute(delete(LesionRow))
+        session.execute(delete(_LESIONS))
     else:
         for ids in batches(lesion_ids):
-            session.execute(delete(LesionRow).where(LesionRow.lesion_id.in_(ids)))
+            session.execute(_FORGET, {"any_of": ids})
     for batch in batches(rows.values()):
-        session.execute(insert(LesionRow), batch)
+        session.execute(insert(_LESIONS), batch)
     return len(rows)
 
 
 def rebuild(session: Session, lesion_ids: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
     """The flat rows as the normalised tables give them, by lesion_id: column → value."""
-    generation = session.scalar(select(func.max(LabelGeneration.label_generation)))
-    query = _query(generation)
     if lesion_ids is None:
-        found: Sequence[Row[*tuple[Any, ...]]] = session.execute(query).all()
-    else:
-        found = [
-            row
-            for ids in batches(lesion_ids)
-            for row in session.execute(query.where(MeasurementRow.lesion_id.in_(ids))).all()
-        ]
-    return {row.MeasurementRow.lesion_id: _flat(row, generation) for row in found}
+        return {row.lesion_id: _flat(row) for row in session.execute(_ALL)}
+    return {
+        row.lesion_id: _flat(row) for ids in batches(lesion_ids) for row in session.execute(_THESE, {"any_of": ids})
+    }
 
 
 def truth(split: str | None = None) -> Select[LesionRow]:
@@ -114,13 +111,21 @@ def disagrees(stated_mm: float | None, measured_mm: float | None) -> bool | None
 # --- one row ----------------------------------------------------------------------------------------------------
 
 
-def _query(generation: int | None) -> Select[*tuple[Any, ...]]:
+def _query() -> Select[*tuple[Any, ...]]:
     """Measurement, document, image, series, study and patient. Where the image is not here, the document's study."""
     member = CategoryMember
+    generation = select(func.max(LabelGeneration.label_generation)).scalar_subquery()
     return (
         select(
-            MeasurementRow, SourceObject, Image, Series, Study, _SOURCE_STUDY, Patient, _RESOLVED,
-            member.category_id, Category.name.label("category"),
+            cast(Table, MeasurementRow.__table__),
+            SourceObject.writer.label("source_writer"), SourceObject.reader_version,
+            Image.row_spacing_mm, Image.col_spacing_mm, Image.purpose.label("image_purpose"), Image.frames,
+            Series.series_instance_uid, Series.modality, Series.body_part, Series.manufacturer,
+            Series.description.label("series_description"), Series.slice_interval_mm,
+            *_of_the_first(Study, _SOURCE_STUDY, "study_instance_uid", "study_date", "accession_number"),
+            *_of_the_first(_RESOLVED, Patient, "patient_pk", "patient_id", "issuer_of_patient_id", "split"),
+            or_(Patient.split_quarantined, func.coalesce(_RESOLVED.split_quarantined, false())).label("quarantined"),
+            member.category_id, member.label_generation, Category.name.label("category"),
         )
         .join(SourceObject, SourceObject.source_sop_instance_uid == MeasurementRow.source_sop_instance_uid)
         .outerjoin(Image, Image.sop_instance_uid == MeasurementRow.sop_instance_uid)
@@ -129,58 +134,41 @@ def _query(generation: int | None) -> Select[*tuple[Any, ...]]:
         .outerjoin(_SOURCE_STUDY, _SOURCE_STUDY.study_instance_uid == SourceObject.study_instance_uid)
         .outerjoin(Patient, Patient.patient_pk == func.coalesce(Study.patient_pk, _SOURCE_STUDY.patient_pk))
         .outerjoin(_RESOLVED, _RESOLVED.patient_pk == Patient.resolved_patient_pk)
-        .outerjoin(
-            member, (member.lesion_id == MeasurementRow.lesion_id) & (member.label_generation == (generation or 0))
-        )
+        .outerjoin(member, (member.lesion_id == MeasurementRow.lesion_id) & (member.label_generation == generation))
         .outerjoin(Category, Category.category_id == member.category_id)
         .where(MeasurementRow.same_as.is_(None), MeasurementRow.replaced_by.is_(None))
-        .execution_options(populate_existing=True)
     )  # fmt: skip
 
 
-def _flat(found: Row[*tuple[Any, ...]], generation: int | None) -> dict[str, Any]:
-    measurement, source, image, series = found.MeasurementRow, found.SourceObject, found.Image, found.Series
-    study = found[4] if found[4] is not None else found[5]
-    patient = found[7] if found[7] is not None else found[6]
-    spacing = _spacing(image)
+def _of_the_first(model: Any, other: Any, key: str, *names: str) -> list[Label[Any]]:
+    """Columns of one row, or of the other where the first is not there."""
+    here = getattr(model, key).is_not(None)
+    return [case((here, getattr(model, name)), else_=getattr(other, name)).label(name) for name in (key, *names)]
+
+
+_ALL = _query()
+_THESE = _ALL.where(MeasurementRow.lesion_id.in_(ANY_OF))
+_LESIONS = cast(Table, LesionRow.__table__)
+_FORGET = delete(_LESIONS).where(_LESIONS.c.lesion_id.in_(ANY_OF))
+
+
+def _flat(found: Columns) -> dict[str, Any]:
+    values = found._asdict()
+    spacing = _spacing(found)
     return {
-        **{name: getattr(measurement, name) for name in _COPIED},
-        **_lengths(measurement, spacing),
-        "patient_id": None if patient is None else patient.patient_id,
-        "issuer_of_patient_id": None if patient is None else patient.issuer_of_patient_id,
-        "accession_number": None if study is None else study.accession_number,
-        "study_instance_uid": None if study is None else study.study_instance_uid,
-        "study_date": None if study is None else study.study_date,
-        "series_instance_uid": None if series is None else series.series_instance_uid,
-        "modality": None if series is None else series.modality,
-        "body_part": None if series is None else series.body_part,
-        "series_description": None if series is None else series.description,
-        "manufacturer": None if series is None else series.manufacturer,
-        "slice_interval_mm": None if series is None else series.slice_interval_mm,
+        **{name: values[name] for name in _COPIED},
+        **_lengths(found, spacing),
         "row_spacing_mm": None if spacing is None else spacing.row_mm,
         "col_spacing_mm": None if spacing is None else spacing.col_mm,
-        "source_writer": source.writer,
-        "reader_version": source.reader_version,
-        "image_purpose": None if image is None else image.purpose,
-        "image_present": image is not None and measurement.frame_number <= image.frames,
-        "possibly_noisy": measurement.noisy_because is not None,
-        "category_id": found.category_id,
-        "category": found.category,
-        "label_generation": generation if found.category_id is not None else None,
-        "split": _split(measurement, found[6], found[7]),
+        "image_present": found.frames is not None and found.frame_number <= found.frames,
+        "possibly_noisy": found.noisy_because is not None,
+        # The resolved patient's; NULL for what is no truth, and for patients that a merge took from two splits.
+        "split": None if found.excluded_because is not None or found.quarantined else found.split,
     }
 
 
-def _split(measurement: MeasurementRow, patient: Patient | None, resolved: Patient | None) -> str | None:
-    """The resolved patient's split; NULL for what is not truth, and for patients that a merge took from two splits."""
-    counts = resolved if resolved is not None else patient
-    if measurement.excluded_because is not None or counts is None or patient is None:
-        return None
-    return None if patient.split_quarantined or counts.split_quarantined else counts.split
-
-
-def _spacing(image: Image | None) -> PixelSpacing | None:
-    if image is None or image.row_spacing_mm is None or image.col_spacing_mm is None:
+def _spacing(image: Columns) -> PixelSpacing | None:
+    if image.row_spacing_mm is None or image.col_spacing_mm is None:
         return None
     try:
         return PixelSpacing(image.row_spacing_mm, image.col_spacing_mm)
@@ -188,7 +176,7 @@ def _spacing(image: Image | None) -> PixelSpacing | None:
         return None
 
 
-def _lengths(measurement: MeasurementRow, spacing: PixelSpacing | None) -> dict[str, Any]:
+def _lengths(measurement: Columns, spacing: PixelSpacing | None) -> dict[str, Any]:
     """Axes in px and mm, the box, and whether what was stated disagrees; the long axis is the longer one in mm.
 
     The spacing may have arrived after the document was read, so the two axes are put in order here.
