@@ -7,12 +7,13 @@ row with several sources; what is no truth for another reason stays visible with
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from db.geometry import Axis, BoxPx
 from db.measurement import ImageReference
+from mining.drawing_grid import Cell, cell_of, cells_near, edges_of
 from mining.same_lesion import one_lesion
 
 SAME_POINT_PX = 0.05
@@ -120,23 +121,31 @@ def judge(
 def superseded_documents(predecessors: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """document → the one that names it as its predecessor (PS3.3 C.17.2.5), the last by UID if there are several.
 
-    One that names itself supersedes nothing, and neither do two that name each other.
+    Of documents that name each other in a circle none is the later one: they stay, until one from outside follows.
     """
-    return {
-        old: new
-        for new, named in sorted(predecessors.items())
-        for old in named
-        if old != new and new not in predecessors.get(old, ())
-    }
+    named = {new: set(olds) - {new} for new, olds in predecessors.items()}
+    named = {new: {old for old in olds if new not in named.get(old, ())} for new, olds in named.items()}
+    followed = {old for olds in named.values() for old in olds}
+    newest = [new for new in named if new not in followed]
+    reached = set(newest)
+    while newest:
+        earlier = named.get(newest.pop(), set()) - reached
+        reached |= earlier
+        newest += earlier
+    return {old: new for new in sorted(reached & named.keys()) for old in named[new]}
 
 
 def _identities(standing: Sequence[Harvested]) -> dict[str, str]:
-    """lesion_id → what all measurements of one lesion share: its first tracking UID, else the oldest lesion_id."""
+    """lesion_id → what all measurements of one lesion share: one of its tracking UIDs, else the oldest lesion_id.
+
+    Of several the least one: another study of the same readers, whose documents came in another order, has the same.
+    """
     tracking_uids = {row.lesion_id: row.tracking_uid for row in standing}
     identities: dict[str, str] = {}
     for members in one_lesion([(row.lesion_id, row.image, row.box) for row in standing]):
-        tracked = next((tracking_uids[member] for member in members if tracking_uids[member]), members[0])
-        identities.update(dict.fromkeys(members, tracked))
+        uids = {tracking_uids[member] for member in members} - {""}
+        identity = min(uids, key=lambda uid: (len(uid), uid), default=members[0])
+        identities.update(dict.fromkeys(members, identity))
     return identities
 
 
@@ -178,6 +187,28 @@ def same_drawing(a: Harvested, b: Harvested) -> bool:
     return a.short_axis is None or b.short_axis is None or same_axis(a.short_axis, b.short_axis)
 
 
+class _Drawn:
+    """Rows by what they drew, so that each is compared with its likes alone."""
+
+    def __init__(self) -> None:
+        self._by_cell: dict[tuple[Hashable, Cell], list[Harvested]] = defaultdict(list)
+
+    def add(self, row: Harvested, alike: Hashable = None, region: BoxPx | None = None) -> None:
+        """alike: what else must be equal. region: if given, that the regions must be the same, too."""
+        self._by_cell[alike, cell_of(_edges(row, region))].append(row)
+
+    def same(self, row: Harvested, alike: Hashable = None, region: BoxPx | None = None) -> Iterator[Harvested]:
+        """Those with the same points that were added so."""
+        for cell in cells_near(_edges(row, region), SAME_POINT_PX):
+            for other in self._by_cell.get((alike, cell), ()):
+                if same_drawing(row, other) and (region is None or same_region(row, other)):
+                    yield other
+
+
+def _edges(row: Harvested, region: BoxPx | None) -> tuple[float, ...]:
+    return edges_of(row.long_axis, row.short_axis if region is None else region)
+
+
 def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
     """Rows whose lesion the same reader measured otherwise in a later document, on the same image."""
     groups: dict[tuple[str, ImageReference, str], list[Harvested]] = defaultdict(list)
@@ -186,9 +217,12 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
             groups[row.tracking_uid, row.image, row.reader].append(row)
     again: dict[str, str] = {}
     for group in groups.values():
-        newest = [row for row in group if row.source_sop_instance_uid == group[-1].source_sop_instance_uid]
+        last, newest = group[-1].source_sop_instance_uid, _Drawn()
         for row in group:
-            if row not in newest and not any(same_drawing(row, new) for new in newest):
+            if row.source_sop_instance_uid == last:
+                newest.add(row)
+        for row in group:
+            if row.source_sop_instance_uid != last and not any(newest.same(row)):
                 again[row.lesion_id] = SUPERSEDED
     return again
 
@@ -196,17 +230,22 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
 def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
     """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader."""
     originals: dict[str, str] = {}
-    near: dict[tuple[ImageReference, int, int], list[Harvested]] = defaultdict(list)
+    drawn = _Drawn()
     for row in standing:  # the oldest first
-        middle = row.long_axis.middle
-        col, line = round(middle.col), round(middle.row)
-        around = [(row.image, col + x, line + y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
-        for other in (other for cell in around for other in near.get(cell, ())):
-            one_reader = row.reader == other.reader
-            one_lesion = row.tracking_uid != "" and row.tracking_uid == other.tracking_uid
-            if (one_reader or one_lesion or same_region(row, other)) and same_drawing(row, other):
-                originals[row.lesion_id] = other.lesion_id
-                break
+        shared = list(_shared(row))
+        same = [other for alike, region in shared for other in drawn.same(row, alike, region)]
+        if same:
+            originals[row.lesion_id] = min(same, key=lambda other: other.age).lesion_id
         else:
-            near[row.image, col, line].append(row)
+            for alike, region in shared:
+                drawn.add(row, alike, region)
     return originals
+
+
+def _shared(row: Harvested) -> Iterator[tuple[Hashable, BoxPx | None]]:
+    """What makes equal points one drawing, each alone: its reader, its lesion, its region."""
+    yield (row.image, "reader", row.reader), None
+    if row.tracking_uid:
+        yield (row.image, "lesion", row.tracking_uid), None
+    if row.outline is not None:
+        yield (row.image, "region"), row.outline

@@ -7,13 +7,14 @@ place; then the drawing decides, and the id that people, categories and training
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import uuid5
 
 from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import LESION_NAMESPACE, ImageReference, Measurement, WeakLabel
 from mining.copies import SAME_POINT_PX, same_axis, same_box
+from mining.drawing_grid import cells_near, edges_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,46 +34,71 @@ def lasting_ids(known: Sequence[Known], found: Sequence[Measurement | WeakLabel]
     """The lesion_id of each of `found`, in order; no two are the same.
 
     known: the rows of the same document. First those with the same drawing at the same place keep their id, then
-    those with the same drawing, then those of the same region; all others get the id of their place.
+    those with the same drawing, then those of the same region, then those at the same place, however a newer reader
+    sees the drawing there; all others get the id of their place.
     """
     ids: list[str | None] = [None] * len(found)
     rows = _Rows(known)
-    for fits in (_same_place, _same_drawing, _same_region):
+    for near, fits in ((_at, _same_drawing), (_drawn, _same_drawing), (_around, _same_region), (_at, _any)):
         for position, one in enumerate(found):
             if ids[position] is None:
-                ids[position] = rows.take(one, fits)
+                ids[position] = rows.take(one, near, fits)
     taken = {lesion_id for lesion_id in ids if lesion_id is not None}
     return [lesion_id or _new_id(one, taken) for lesion_id, one in zip(ids, found, strict=True)]
 
 
-Fits = Callable[["Known", Measurement | WeakLabel], bool]
-Cell = tuple[ImageReference, int, int]
+Mark = Known | Measurement | WeakLabel
+Fits = Callable[[Known, Measurement | WeakLabel], bool]
+Near = Callable[[Mark, float], Iterator[Hashable]]
+"""Where a row is kept, if nothing is allowed for, and where to look for those that are no farther off than that."""
 
 
 class _Rows:
-    """The rows of a document by the pixel they lie on, each given away once."""
+    """The rows of a document by their place, their drawing and their region, each given away once."""
 
     def __init__(self, known: Sequence[Known]) -> None:
-        self._by_cell: dict[Cell, list[Known]] = defaultdict(list)
+        self._kept: dict[Hashable, dict[str, Known]] = defaultdict(dict)
         for row in known:
-            self._by_cell[_cell(row.image, row.outline, row.long_axis, row.point)].append(row)
+            for key in _keys(row):
+                self._kept[key][row.lesion_id] = row
 
-    def take(self, one: Measurement | WeakLabel, fits: Fits) -> str | None:
-        if isinstance(one, WeakLabel):
-            image, col, line = _cell(one.image, None, None, one.point)
-        else:
-            image, col, line = _cell(one.image, one.outline, one.long_axis, None)
-        for cell in ((image, col + x, line + y) for x in (0, -1, 1) for y in (0, -1, 1)):
-            for row in self._by_cell.get(cell, ()):
+    def take(self, one: Measurement | WeakLabel, near: Near, fits: Fits) -> str | None:
+        for key in near(one, SAME_POINT_PX):
+            for row in self._kept.get(key, {}).values():
                 if fits(row, one):
-                    self._by_cell[cell].remove(row)
+                    for place in _keys(row):
+                        self._kept[place].pop(row.lesion_id)
                     return row.lesion_id
         return None
 
 
-def _cell(image: ImageReference, outline: BoxPx | None, long_axis: Axis | None, point: PointPx | None) -> Cell:
-    middle = outline.centre if outline is not None else long_axis.middle if long_axis is not None else point
-    return (image, 0, 0) if middle is None else (image, round(middle.col), round(middle.row))
+def _keys(row: Known) -> set[Hashable]:
+    return {*_at(row, 0.0), *_drawn(row, 0.0), *_around(row, 0.0)}
+
+
+def _at(one: Mark, off_px: float) -> Iterator[Hashable]:
+    yield ("at", one.item if isinstance(one, Known) else one.source.item)
+
+
+def _drawn(one: Mark, off_px: float) -> Iterator[Hashable]:
+    long_axis, short_axis = (None, None) if isinstance(one, WeakLabel) else (one.long_axis, one.short_axis)
+    if long_axis is not None:
+        # Which of two axes is the longer one may have changed with the image's spacing: one of the two orders is kept.
+        orders = (
+            ((long_axis, short_axis), (short_axis, long_axis)) if off_px and short_axis else ((long_axis, short_axis),)
+        )
+        for order in orders:
+            yield from (("drawn", one.image, cell) for cell in cells_near(edges_of(*order), off_px))
+        return
+    point = None if isinstance(one, Measurement) else one.point
+    ends = () if point is None else (point.col, point.row)
+    yield from (("pointed at", one.image, cell) for cell in cells_near(ends, off_px))
+
+
+def _around(one: Mark, off_px: float) -> Iterator[Hashable]:
+    outline = None if isinstance(one, WeakLabel) else one.outline
+    if outline is not None:
+        yield from (("around", one.image, cell) for cell in cells_near(edges_of(outline), off_px))
 
 
 def _new_id(one: Measurement | WeakLabel, taken: set[str]) -> str:
@@ -84,8 +110,8 @@ def _new_id(one: Measurement | WeakLabel, taken: set[str]) -> str:
     return lesion_id
 
 
-def _same_place(row: Known, one: Measurement | WeakLabel) -> bool:
-    return row.item == one.source.item and _same_drawing(row, one)
+def _any(row: Known, one: Measurement | WeakLabel) -> bool:
+    return True
 
 
 def _same_drawing(row: Known, one: Measurement | WeakLabel) -> bool:

@@ -72,6 +72,13 @@ def test_a_region_keeps_its_id_when_its_axes_are_computed_otherwise() -> None:
     assert lasting_ids(known(before), [after]) == [before.lesion_id]
 
 
+def test_a_drawing_that_a_newer_reader_corrects_at_its_place_keeps_its_id() -> None:
+    """Even where that is not the place that the id was made of."""
+    first, moved = measured("1.1", 10.0), measured("1.2", 10.0)
+    rows = [replace(known(moved)[0], lesion_id=first.lesion_id)]
+    assert lasting_ids(rows, [measured("1.2", 10.5)]) == [first.lesion_id]
+
+
 def test_another_frame_is_another_lesion() -> None:
     before = measured("1.1", 10.0)
     after = replace(before, source=Source("1.5", "1.2", "SR"), image=ImageReference("1.1", 3))
@@ -83,4 +90,15 @@ def test_thousands_of_lesions_are_compared_in_a_second() -> None:
     after = [replace(one, source=Source("1.5", f"2.{n}", "SR")) for n, one in enumerate(before)]
     start = time.perf_counter()
     assert sorted(lasting_ids(known(*before), after)) == sorted(one.lesion_id for one in before)
+    assert time.perf_counter() - start < 3
+
+
+def test_thousands_of_drawings_around_one_middle_that_all_changed_are_compared_in_a_second() -> None:
+    def around(n: int, off: float) -> Measurement:
+        long_axis = Axis(PointPx(10.0 - n / 5 + off, 10.0), PointPx(20.0 + n / 5 - off, 20.0))
+        return Measurement(Source("1.5", f"1.{n}", "SR"), IMAGE, long_axis)
+
+    before, after = ([around(n, off) for n in range(5_000)] for off in (0.0, 0.1))
+    start = time.perf_counter()
+    assert lasting_ids(known(*before), after) == [one.lesion_id for one in before]
     assert time.perf_counter() - start < 3
