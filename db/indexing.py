@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from db.errors import GeometryError
@@ -112,7 +112,7 @@ def _image_row(sop_instance_uid: str, series_instance_uid: str, image: ImageHead
     }
 
 
-def planes_of(image: Image) -> list[Plane]:
+def planes_of(image: Image | Row[*tuple[Any, ...]]) -> list[Plane]:
     """The planes of an image as they stand in its row, in the order of the frames; none if they are not usable."""
     if image.row_spacing_mm is None or image.col_spacing_mm is None:
         return []

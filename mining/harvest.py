@@ -105,8 +105,8 @@ def read_study(
     Objects of other studies that were measured on this study's images are read again too, for the images' geometry
     may have arrived only now. Of an object whose file is gone the rows stay.
     """
-    images, pixels, by_class = StoredImages(session, files), StoredPixels(session, files), readers_of(settings)
     stored = {instance.sop_instance_uid: instance for instance in current_instances(session, study_instance_uid)}
+    images, pixels, by_class = StoredImages(session, files), StoredPixels(session, files, stored), readers_of(settings)
     lost: list[Stored] = [*gone(files, stored.values())]
     lost_uids = {each.sop_instance_uid for each in lost}
     readers = {

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.errors import GeometryError
 from db.files import FileStore
 from db.geometry import PixelSpacing, Plane
+from db.harvested import Columns
 from db.indexing import planes_of
 from db.measurement import ImageReference
 from db.models import Image, Series
@@ -24,6 +25,19 @@ from mining.plane_stack import PlaneStack
 
 DRAWN_ON = ("SEG", "RTDOSE", "PR", "SR", "KO")
 """Modalities of objects that have pixels or planes and are no images that a reader draws on."""
+
+
+_GEOMETRY = (
+    Image.sop_instance_uid,
+    Image.rows,
+    Image.columns,
+    Image.frames,
+    Image.row_spacing_mm,
+    Image.col_spacing_mm,
+    Image.planes,
+)
+_IMAGE = select(*_GEOMETRY).where(Image.sop_instance_uid == bindparam("uid"))
+"""Made once, as in `db.harvested`."""
 
 
 class StoredImages:
@@ -45,8 +59,8 @@ class StoredImages:
 
     def in_frame_of_reference(self, frame_of_reference_uid: str) -> PlaneStack:
         if frame_of_reference_uid not in self._stacks:
-            rows = self._session.scalars(
-                select(Image)
+            rows = self._session.execute(
+                select(*_GEOMETRY)
                 .join(Series, Series.series_instance_uid == Image.series_instance_uid)
                 .where(Series.frame_of_reference_uid == frame_of_reference_uid, Series.frame_of_reference_uid != "")
                 .where(Series.modality.not_in(DRAWN_ON))
@@ -93,12 +107,12 @@ class StoredImages:
         return frozenset(image.sop_instance_uid for image in self._found), frozenset(self._stacks)
 
     def _load(self, image: ImageReference) -> KnownImage | None:
-        row = self._session.get(Image, image.sop_instance_uid)
+        row = self._session.execute(_IMAGE, {"uid": image.sop_instance_uid}).first()
         if row is None or not 1 <= image.frame_number <= row.frames:
             return None
         return KnownImage(row.rows, row.columns, _spacing(row), self._plane(row, image.frame_number))
 
-    def _plane(self, row: Image, frame_number: int) -> Plane | None:
+    def _plane(self, row: Columns, frame_number: int) -> Plane | None:
         if row.sop_instance_uid not in self._planes:
             self._planes[row.sop_instance_uid] = planes_of(row)
         planes = self._planes[row.sop_instance_uid]
@@ -107,7 +121,7 @@ class StoredImages:
         return planes[frame_number - 1] if frame_number <= len(planes) else None
 
 
-def _spacing(row: Image) -> PixelSpacing | None:
+def _spacing(row: Columns) -> PixelSpacing | None:
     if row.row_spacing_mm is None or row.col_spacing_mm is None:
         return None
     try:

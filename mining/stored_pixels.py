@@ -6,7 +6,9 @@ harvest must not end. None says that an image is not judged, which is no doubt.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -17,7 +19,7 @@ from sqlalchemy.orm import Session
 from db.errors import NodeError
 from db.files import FileStore
 from db.measurement import ImageReference
-from db.studies import current_instance
+from db.studies import StoredInstance, current_instance
 from mining.elements import UNREADABLE, text_of
 from mining.pixels import Hu, frame_hu
 from mining.planes import frame_count, functional_group
@@ -29,22 +31,35 @@ MAX_BYTES = 64 * 2**20
 """Of a file that is read for this; a larger Enhanced image is not judged."""
 
 
-class StoredPixels:
-    """Answers for one transaction, and remembers the last image only: ask for the measurements of one together."""
+REMEMBERED_BYTES = 16 * 2**20
+"""Of pixels: 32 images of 512 by 512."""
 
-    def __init__(self, session: Session, files: FileStore) -> None:
+_NONE: Mapping[str, StoredInstance] = MappingProxyType({})
+
+
+class StoredPixels:
+    """Answers for one transaction, and remembers a few images: the reports of a study measure the same ones.
+
+    known: instances that are looked up already, by SOP Instance UID.
+    """
+
+    def __init__(self, session: Session, files: FileStore, known: Mapping[str, StoredInstance] = _NONE) -> None:
         self._session = session
         self._files = files
-        self._last: tuple[ImageReference, Hu | None] | None = None
+        self._known = known
+        self._remembered: dict[ImageReference, Hu | None] = {}
 
     def hu(self, image: ImageReference) -> Hu | None:
         """The whole image (H, W) in HU; None if it is not here, no CT in HU, compressed or cannot be read."""
-        if self._last is None or self._last[0] != image:
-            self._last = (image, self._read(image))
-        return self._last[1]
+        if image not in self._remembered:
+            if sum(hu.nbytes for hu in self._remembered.values() if hu is not None) > REMEMBERED_BYTES:
+                self._remembered.clear()
+            self._remembered[image] = self._read(image)
+        return self._remembered[image]
 
     def _read(self, image: ImageReference) -> Hu | None:
-        instance = current_instance(self._session, image.sop_instance_uid)
+        uid = image.sop_instance_uid
+        instance = self._known.get(uid) or current_instance(self._session, uid)
         if instance is None or instance.transfer_syntax_uid not in WITHOUT_COMPRESSION:
             return None
         return ct_hu(self._files.path(instance.file_name), image.frame_number)

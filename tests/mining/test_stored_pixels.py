@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import SERIES, ct_instance, ct_series
+from builders import SERIES, STUDY, ct_instance, ct_series
 from ct_series import enhanced_ct, expected_hu
 from harvest_node import Node, report
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from sqlalchemy.orm import Session
 
 from db.measurement import ImageReference
+from db.studies import current_instances
 from mining import stored_pixels
 from mining.noise import NoiseLimits
 from mining.settings import HarvestSettings
@@ -84,15 +86,27 @@ def test_a_file_that_is_lost_no_dicom_or_too_large_is_not_judged(
     assert ct_hu(path, 1) is None
 
 
-def test_an_image_is_read_once_while_it_is_asked_for(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_is_read_once_while_it_is_remembered(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     node.receive(*ct_series())
     opened: list[str] = []
     monkeypatch.setattr(stored_pixels, "ct_hu", lambda path, frame: opened.append(path.name) or HU)
     pixels = StoredPixels(node.session, node.files)
-    for number in (1, 1, 2, 2):
-        assert pixels.hu(ImageReference(f"{SERIES}.{number}")) is HU
+    first, second = (ImageReference(f"{SERIES}.{number}") for number in (1, 2))
+    for image in (first, second, first, second):
+        assert pixels.hu(image) is HU
     assert pixels.hu(ImageReference("1.2.3")) is None
     assert opened == [f"{SERIES}.1.dcm", f"{SERIES}.2.dcm"]
+    monkeypatch.setattr(stored_pixels, "REMEMBERED_BYTES", HU.nbytes)
+    pixels.hu(ImageReference(f"{SERIES}.3"))
+    assert pixels.hu(first) is HU and opened[2:] == [f"{SERIES}.3.dcm", f"{SERIES}.1.dcm"]
+
+
+def test_an_instance_that_is_known_is_not_looked_up(node: Node) -> None:
+    node.receive(*ct_series())
+    (known, *_) = current_instances(node.session, STUDY)
+    with Session() as without_database:
+        pixels = StoredPixels(without_database, node.files, {known.sop_instance_uid: known})
+        assert pixels.hu(ImageReference(known.sop_instance_uid)) is not None
 
 
 # --- in the harvest -----------------------------------------------------------------------------------------------
