@@ -51,9 +51,12 @@ def frame_hu(ds: Dataset, frame: int = 0) -> Hu:
     if int(ds.get("SamplesPerPixel", 1) or 1) != 1:
         raise ContentError("a colour image has no Hounsfield units", sop_instance_uid=ds.get("SOPInstanceUID", ""))
     slope, intercept = _rescale(ds, frame)
-    stored = _decode(ds, frame)
+    return in_hu(_decode(ds, frame), slope, intercept, _padding(ds))
+
+
+def in_hu(stored: npt.NDArray[Any], slope: float, intercept: float, padding: tuple[int, int] | None) -> Hu:
+    """Stored values, any shape, in Hounsfield units; those from the first of `padding` to its last are AIR_HU."""
     hu: Hu = np.rint(stored * np.float32(slope) + np.float32(intercept)).clip(-32768, 32767).astype(np.int16)
-    padding = _padding(ds)
     if padding is not None:
         hu[(stored >= padding[0]) & (stored <= padding[1])] = AIR_HU
     return hu

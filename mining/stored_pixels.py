@@ -7,6 +7,7 @@ harvest must not end. None says that an image is not judged, which is no doubt.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ from db.measurement import ImageReference
 from db.studies import StoredInstance, current_instance
 from mining.elements import UNREADABLE, text_of
 from mining.pixels import Hu, frame_hu
+from mining.plain_image import plain_hu
 from mining.planes import frame_count, functional_group
 
 WITHOUT_COMPRESSION = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
@@ -70,7 +72,11 @@ def ct_hu(path: Path, frame_number: int) -> Hu | None:
     try:
         if path.stat().st_size > MAX_BYTES:
             return None
-        ds = dcmread(path)
+        content = path.read_bytes()
+        plain = plain_hu(content) if frame_number == 1 else None
+        if plain is not None:
+            return plain
+        ds = dcmread(BytesIO(content))
         if ds.file_meta.TransferSyntaxUID not in WITHOUT_COMPRESSION or not 1 <= frame_number <= frame_count(ds):
             return None
         return frame_hu(ds, frame_number - 1) if _is_hu(ds, frame_number - 1) else None
