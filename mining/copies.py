@@ -88,23 +88,24 @@ def judge(
     rows: all that could be copies of each other: of one study, on the same images, or with the same tracking UIDs.
     predecessors: by document, the documents that it names as its predecessors.
     """
-    detections: dict[ImageReference, list[OwnDetection]] = defaultdict(list)
-    for detection in own:
-        detections[detection.image].append(detection)
     replaced = superseded_documents(predecessors)
-    excluded: dict[str, str] = {}
-    for row in rows:
-        if row.source_sop_instance_uid in replaced:
-            excluded[row.lesion_id] = SUPERSEDED
-        elif row.by_algorithm:
-            excluded[row.lesion_id] = BY_ALGORITHM
-        elif any(is_copy_of_own(row, detection) for detection in detections[row.image]):
-            excluded[row.lesion_id] = OWN_COPY
-    standing = sorted((row for row in rows if row.lesion_id not in excluded), key=lambda row: row.age)
-    excluded.update(_measured_again(standing))
-    originals = _originals([row for row in standing if row.lesion_id not in excluded])
-    excluded.update({copy: f"copy of {original}" for copy, original in originals.items()})
-    standing = [row for row in standing if row.lesion_id not in excluded]
+    by_age = sorted(rows, key=lambda row: row.age)
+    excluded = _by_machines(by_age, own)
+    excluded.update({row.lesion_id: SUPERSEDED for row in rows if row.source_sop_instance_uid in replaced})
+    excluded.update(_measured_again([row for row in by_age if row.lesion_id not in excluded]))
+    originals: dict[str, str] = {}
+    for reason in {None, *excluded.values()}:  # what is no truth is shown once, too, but hides no truth
+        originals.update(
+            _originals(
+                [
+                    row
+                    for row in by_age
+                    if excluded.get(row.lesion_id) == reason and row.source_sop_instance_uid not in replaced
+                ]
+            )
+        )
+    excluded = {copy: f"copy of {original}" for copy, original in originals.items()} | excluded
+    standing = [row for row in by_age if row.lesion_id not in excluded]
     identities = _identities(standing)
     excluded.update({row.lesion_id: row.unfit_because for row in standing if row.unfit_because is not None})
     return {
@@ -116,6 +117,31 @@ def judge(
         )
         for row in rows
     }
+
+
+def _by_machines(by_age: Sequence[Harvested], own: Iterable[OwnDetection]) -> dict[str, str]:
+    """Rows that a machine drew, whoever saved them: a viewer saves what another's algorithm drew as its user's."""
+    detections: dict[ImageReference, list[OwnDetection]] = defaultdict(list)
+    for detection in own:
+        detections[detection.image].append(detection)
+    machines, excluded = _Drawn(), {}
+    for row in by_age:
+        if row.by_algorithm:
+            machines.add(row, row.image)
+            excluded[row.lesion_id] = BY_ALGORITHM
+    for row in by_age:
+        if row.by_algorithm:
+            continue
+        if any(is_copy_of_own(row, detection) for detection in detections[row.image]):
+            excluded[row.lesion_id] = OWN_COPY
+        elif any(not _before(row, drawn) for drawn in machines.same(row, row.image)):
+            excluded[row.lesion_id] = BY_ALGORITHM
+    return excluded
+
+
+def _before(row: Harvested, other: Harvested) -> bool:
+    """Whether its document is known to be the older one: then the machine took over what a person had drawn."""
+    return row.content_at is not None and other.content_at is not None and row.content_at < other.content_at
 
 
 def superseded_documents(predecessors: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -126,6 +126,34 @@ def test_what_an_algorithm_drew_is_kept_and_is_no_truth(node: Node) -> None:
     assert (row.excluded_because, row.split) == ("drawn by an algorithm", None)
 
 
+def by_an_algorithm(uid: str, **document: object) -> Dataset:
+    drawn = bidirectional(f"{SERIES}.1", LONG, SHORT, text(ALGORITHM, "OtherNet"), tracking_uid="1.9")
+    return tid1500(drawn, sop_instance_uid=uid, reader=None, **document)
+
+
+def test_what_an_algorithm_drew_is_no_truth_when_a_viewer_saves_it_as_its_users(node: Node) -> None:
+    saved = report("1.5.2", tracking_uid="1.10", at="20260303100000")
+    corrected = report("1.5.3", tracking_uid="1.11", at="20260303110000", long=((20.0, 10.0), (32.0, 26.4)))
+    node.receive(*ct_series(), by_an_algorithm("1.5.1", at="20260302100000"), saved, corrected)
+    node.harvest()
+    by_machine = "drawn by an algorithm"
+    assert node.excluded() == {"1.5.1": by_machine, "1.5.2": by_machine, "1.5.3": None}
+
+
+def test_what_a_person_drew_stays_truth_when_an_algorithm_takes_it_over(node: Node) -> None:
+    node.receive(*ct_series(), report("1.5.1", at="20260302100000"), by_an_algorithm("1.5.2", at="20260303100000"))
+    node.harvest()
+    assert node.excluded() == {"1.5.1": None, "1.5.2": "drawn by an algorithm"}
+
+
+def test_what_is_no_truth_is_one_row_in_several_documents_too(node: Node) -> None:
+    node.receive(*ct_series(), by_an_algorithm("1.5.1"), by_an_algorithm("1.5.2", at="20260303100000"))
+    node.harvest()
+    (row,) = node.rows()
+    assert (row.source_sop_instance_uid, row.excluded_because) == ("1.5.1", "drawn by an algorithm")
+    assert node.sources() == [(row.lesion_id, "1.5.1"), (row.lesion_id, "1.5.2")]
+
+
 def test_boxes_of_two_readers_that_overlap_are_one_lesion_with_two_measurements(node: Node) -> None:
     other = ((20.4, 10.2), (32.3, 26.4))
     far = [((a + 25.0, b + 15.0), (c + 25.0, d + 15.0)) for (a, b), (c, d) in (LONG, SHORT)]
@@ -158,7 +186,8 @@ def test_what_was_measured_on_an_image_that_shows_no_patient_is_kept_and_is_no_t
 
 
 def test_what_a_known_product_drew_is_no_truth_unless_a_person_is_named(node: Node) -> None:
-    machine, person = report("1.5.1", reader=None), report("1.5.2", tracking_uid="1.10")
+    by_hand = ((20.0, 11.0), (32.0, 27.0))
+    machine, person = report("1.5.1", reader=None), report("1.5.2", tracking_uid="1.10", long=by_hand)
     for ds in (machine, person):
         ds.Manufacturer, ds.ManufacturerModelName = "Riverain Technologies", "ClearRead CT"
     node.receive(*ct_series(), machine, person)
