@@ -9,8 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import cast
 
-from sqlalchemy import bindparam, case, exists, func, or_, select, update
+from sqlalchemy import Table, bindparam, case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED, Content, contents_of
@@ -129,11 +130,15 @@ _LOCKED_REVISIONS = _REVISIONS.with_for_update()
 
 def mark_harvested(session: Session, study_instance_uid: str, revision: int) -> None:
     """Note the revision whose harvest ends in this transaction."""
-    session.execute(
-        update(Study)
-        .where(Study.study_instance_uid == study_instance_uid, Study.harvested_revision < revision)
-        .values(harvested_revision=revision)
-    )
+    session.execute(_MARK_HARVESTED, {"uid": study_instance_uid, "ended": revision})
+
+
+_STUDIES = cast(Table, Study.__table__)
+_MARK_HARVESTED = (
+    update(_STUDIES)
+    .where(_STUDIES.c.study_instance_uid == bindparam("uid"), _STUDIES.c.harvested_revision < bindparam("ended"))
+    .values(harvested_revision=bindparam("ended"))
+)
 
 
 def mark_analysed(session: Session, study_instance_uid: str, revision: int) -> None:

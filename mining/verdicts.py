@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from db.documents import images_measured, patient_documents, predecessors_of
 from db.geometry import Axis, BoxPx, PointPx
 from db.harvested import (
+    ANY_OF,
     VERDICT,
     Columns,
     batches,
@@ -76,21 +77,26 @@ def _facts(session: Session, image_uids: Collection[str]) -> dict[str, ImageFact
     return {
         uid: ImageFacts(purpose, series or "", study or "", manufacturer or "", patient or "")
         for batch in batches(sorted(image_uids))
-        for uid, purpose, series, study, manufacturer, patient in session.execute(
-            select(
-                Image.sop_instance_uid,
-                Image.purpose,
-                Series.description,
-                Study.description,
-                Series.manufacturer,
-                Patient.patient_id,
-            )
-            .join(Series, Series.series_instance_uid == Image.series_instance_uid)
-            .join(Study, Study.study_instance_uid == Series.study_instance_uid)
-            .outerjoin(Patient, Patient.patient_pk == Study.patient_pk)
-            .where(Image.sop_instance_uid.in_(batch))
-        )
+        for uid, purpose, series, study, manufacturer, patient in session.execute(_FACTS, {"any_of": batch})
     }
+
+
+_FACTS = (
+    select(
+        Image.sop_instance_uid,
+        Image.purpose,
+        Series.description,
+        Study.description,
+        Series.manufacturer,
+        Patient.patient_id,
+    )
+    .join(Series, Series.series_instance_uid == Image.series_instance_uid)
+    .join(Study, Study.study_instance_uid == Series.study_instance_uid)
+    .outerjoin(Patient, Patient.patient_pk == Study.patient_pk)
+    .where(Image.sop_instance_uid.in_(ANY_OF))
+)
+_DETECTED = select(DetectionRow).where(DetectionRow.sop_instance_uid.in_(ANY_OF))
+"""Made once, as in `db.harvested`."""
 
 
 def _harvested(row: Columns, long_axis: Axis, document: Columns | None, unfit_because: str | None) -> Harvested:
@@ -118,5 +124,5 @@ def _detections(session: Session, image_uids: Collection[str]) -> list[OwnDetect
             short_axis=Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
         )
         for batch in batches(sorted(image_uids))
-        for row in session.scalars(select(DetectionRow).where(DetectionRow.sop_instance_uid.in_(batch)))
+        for row in session.scalars(_DETECTED, {"any_of": batch})
     ]
