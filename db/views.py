@@ -268,23 +268,31 @@ def _lesion_growth() -> Query:
     """Per lesion and date: the long axis as a share of the first and of the smallest so far (RECIST 1.1, 4.3).
 
     Where several people measured on one date, their mean, for the next date is compared with the lesion and not with
-    one of them.
+    one of them. What has no date has no place in a history.
     """
     lesion = LesionRow
     dated = (
         select(
             lesion.lesion_identity,
             lesion.patient_id,
+            lesion.issuer_of_patient_id,
             lesion.study_date,
             func.avg(lesion.long_axis_mm).label("long_axis_mm"),
         )
-        .where(lesion.lesion_identity.is_not(None), lesion.excluded_because.is_(None), lesion.long_axis_mm.is_not(None))
-        .group_by(lesion.lesion_identity, lesion.patient_id, lesion.study_date)
+        .where(
+            lesion.lesion_identity.is_not(None),
+            lesion.excluded_because.is_(None),
+            lesion.long_axis_mm.is_not(None),
+            lesion.study_date.is_not(None),
+        )
+        .group_by(lesion.lesion_identity, lesion.patient_id, lesion.issuer_of_patient_id, lesion.study_date)
         .subquery()
         .c
     )
-    # By patient too, so that a database that is asked for one patient need not look at all of them.
-    history = {"partition_by": (dated.lesion_identity, dated.patient_id), "order_by": dated.study_date}
+    # By patient too, for some writers have one tracking UID for all; and so that a database that is asked for one
+    # patient need not look at all of them.
+    one_lesion = (dated.lesion_identity, dated.patient_id, dated.issuer_of_patient_id)
+    history = {"partition_by": one_lesion, "order_by": dated.study_date}
     baseline = func.first_value(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
     nadir = func.min(dated.long_axis_mm).over(**history)  # type: ignore[arg-type]
     return select(
