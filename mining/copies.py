@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from db.geometry import Axis, BoxPx
+from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import ImageReference
 from mining.drawing_grid import Cell, cell_of, cells_near, edges_of
 from mining.same_lesion import one_lesion
@@ -166,13 +166,32 @@ def _identities(standing: Sequence[Harvested]) -> dict[str, str]:
 
     Of several the least one: another study of the same readers, whose documents came in another order, has the same.
     """
-    tracking_uids = {row.lesion_id: row.tracking_uid for row in standing}
+    by_id = {row.lesion_id: row for row in standing}
+    groups = one_lesion([(row.lesion_id, row.image, row.box) for row in standing])
+    lesions = [[by_id[member] for member in members] for members in groups]
+    scattered = _scattered(standing)
     identities: dict[str, str] = {}
-    for members in one_lesion([(row.lesion_id, row.image, row.box) for row in standing]):
-        uids = {tracking_uids[member] for member in members} - {""}
-        identity = min(uids, key=lambda uid: (len(uid), uid), default=members[0])
-        identities.update(dict.fromkeys(members, identity))
+    for rows in lesions:
+        uids = {row.tracking_uid for row in rows if row.tracking_uid and (row.tracking_uid, row.image) not in scattered}
+        identity = min(uids, key=lambda uid: (len(uid), uid), default=rows[0].lesion_id)
+        identities.update({row.lesion_id: identity for row in rows})
     return identities
+
+
+def _scattered(standing: Sequence[Harvested]) -> set[tuple[str, ImageReference]]:
+    """Tracking UIDs of marks apart from each other on one image: some viewers give all lesions of a document one."""
+    first: dict[tuple[str, ImageReference], BoxPx] = {}
+    scattered = set()
+    for row in standing:
+        if row.tracking_uid:
+            box = first.setdefault((row.tracking_uid, row.image), row.box)
+            if not (_holds(box, row.box.centre) or _holds(row.box, box.centre)):
+                scattered.add((row.tracking_uid, row.image))
+    return scattered
+
+
+def _holds(box: BoxPx, point: PointPx) -> bool:
+    return box.x1 <= point.col <= box.x2 and box.y1 <= point.row <= box.y2
 
 
 def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:

@@ -65,6 +65,15 @@ def test_two_readers_of_a_lesion_name_it_alike_in_every_study_whoever_measures_f
     assert {verdict.lesion_identity for verdict in judge(rows, [], {}).values()} == {"1.9"}
 
 
+def test_lesions_apart_on_one_image_are_not_one_for_having_one_tracking_uid() -> None:
+    near, far = line(10.0, 10.0, 30.0, 20.0), line(110.0, 10.0, 130.0, 20.0)
+    across = line(20.0, 8.0, 19.0, 22.0)
+    rows = [row(n, axis, tracking_uid="1.9") for n, axis in enumerate((near, far))]
+    assert [one.lesion_identity for one in judge(rows, [], {}).values()] == ["00000", "00001"]
+    rows = [row(n, axis, tracking_uid="1.9") for n, axis in enumerate((near, across))]
+    assert [one.lesion_identity for one in judge(rows, [], {}).values()] == ["1.9", "1.9"]
+
+
 @pytest.mark.parametrize("off", [0.0, 0.04, -0.04])
 def test_points_within_a_twentieth_of_a_pixel_are_one_drawing_wherever_they_lie(off: float) -> None:
     """Also across the borders of the cells in which they are looked for."""
