@@ -7,7 +7,7 @@ row with several sources; what is no truth for another reason stays visible with
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -184,9 +184,10 @@ def _scattered(standing: Sequence[Harvested]) -> set[tuple[str, ImageReference]]
     scattered = set()
     for row in standing:
         if row.tracking_uid:
-            box = first.setdefault((row.tracking_uid, row.image), row.box)
-            if not (_holds(box, row.box.centre) or _holds(row.box, box.centre)):
-                scattered.add((row.tracking_uid, row.image))
+            key, box = (row.tracking_uid, row.image), row.box
+            other = first.setdefault(key, box)
+            if other is not box and not (_holds(box, other.centre) or _holds(other, box.centre)):
+                scattered.add(key)
     return scattered
 
 
@@ -235,23 +236,27 @@ def same_drawing(a: Harvested, b: Harvested) -> bool:
 class _Drawn:
     """Rows by what they drew, so that each is compared with its likes alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, regions: bool = False) -> None:
+        """regions: of rows with an outline, which is the same, too."""
+        self._regions = regions
         self._by_cell: dict[tuple[Hashable, Cell], list[Harvested]] = defaultdict(list)
 
-    def add(self, row: Harvested, alike: Hashable = None, region: BoxPx | None = None) -> None:
-        """alike: what else must be equal. region: if given, that the regions must be the same, too."""
-        self._by_cell[alike, cell_of(_edges(row, region))].append(row)
+    def _edges(self, row: Harvested) -> tuple[float, ...]:
+        return edges_of(row.long_axis, row.outline if self._regions else row.short_axis)
 
-    def same(self, row: Harvested, alike: Hashable = None, region: BoxPx | None = None) -> Iterator[Harvested]:
-        """Those with the same points that were added so."""
-        for cell in cells_near(_edges(row, region), SAME_POINT_PX):
-            for other in self._by_cell.get((alike, cell), ()):
-                if same_drawing(row, other) and (region is None or same_region(row, other)):
-                    yield other
+    def add(self, row: Harvested, *alike: Hashable) -> None:
+        """alike: what else makes equal points one drawing, each alone."""
+        cell = cell_of(self._edges(row))
+        for key in alike:
+            self._by_cell[key, cell].append(row)
 
-
-def _edges(row: Harvested, region: BoxPx | None) -> tuple[float, ...]:
-    return edges_of(row.long_axis, row.short_axis if region is None else region)
+    def same(self, row: Harvested, *alike: Hashable) -> list[Harvested]:
+        """Those with the same points that were added with one of `alike`."""
+        if not self._by_cell:
+            return []
+        cells = cells_near(self._edges(row), SAME_POINT_PX)
+        near = [other for cell in cells for key in alike for other in self._by_cell.get((key, cell), ())]
+        return [o for o in near if same_drawing(row, o) and (not self._regions or same_region(row, o))]
 
 
 def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
@@ -263,34 +268,30 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
     again: dict[str, str] = {}
     for group in groups.values():
         last, newest = group[-1].source_sop_instance_uid, _Drawn()
-        for row in group:
-            if row.source_sop_instance_uid == last:
-                newest.add(row)
-        for row in group:
-            if row.source_sop_instance_uid != last and not any(newest.same(row)):
-                again[row.lesion_id] = SUPERSEDED
+        earlier = [row for row in group if row.source_sop_instance_uid != last]
+        if earlier:
+            for row in group:
+                if row.source_sop_instance_uid == last:
+                    newest.add(row, last)
+            again.update({row.lesion_id: SUPERSEDED for row in earlier if not newest.same(row, last)})
     return again
 
 
 def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
     """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader."""
     originals: dict[str, str] = {}
-    drawn = _Drawn()
+    drawn, regions = _Drawn(), _Drawn(regions=True)
     for row in standing:  # the oldest first
-        shared = list(_shared(row))
-        same = [other for alike, region in shared for other in drawn.same(row, alike, region)]
+        alike: list[Hashable] = [(row.image, "reader", row.reader)]
+        if row.tracking_uid:
+            alike.append((row.image, "lesion", row.tracking_uid))
+        same = drawn.same(row, *alike)
+        if row.outline is not None:
+            same += regions.same(row, row.image)
         if same:
             originals[row.lesion_id] = min(same, key=lambda other: other.age).lesion_id
-        else:
-            for alike, region in shared:
-                drawn.add(row, alike, region)
+            continue
+        drawn.add(row, *alike)
+        if row.outline is not None:
+            regions.add(row, row.image)
     return originals
-
-
-def _shared(row: Harvested) -> Iterator[tuple[Hashable, BoxPx | None]]:
-    """What makes equal points one drawing, each alone: its reader, its lesion, its region."""
-    yield (row.image, "reader", row.reader), None
-    if row.tracking_uid:
-        yield (row.image, "lesion", row.tracking_uid), None
-    if row.outline is not None:
-        yield (row.image, "region"), row.outline

@@ -6,15 +6,14 @@ farther than the ends do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from math import floor
 
 from db.geometry import Axis, BoxPx
 
-CELL_PX = 0.25
-SHIFT_PX = CELL_PX / 2
-"""Whole, half and quarter pixels, where most ends lie, are in the middle of a cell and so in one alone."""
+CELLS_A_PX = 4
+"""Along a row and along a column. Whole, half and quarter pixels, where most ends lie, are in the middle of a cell."""
 
 Cell = tuple[int, ...]
 
@@ -33,13 +32,12 @@ def edges_of(*drawn: Axis | BoxPx | None) -> tuple[float, ...]:
 
 def cell_of(edges: Sequence[float]) -> Cell:
     """Where a drawing is kept."""
-    return tuple(_number(edge) for edge in edges)
+    return tuple([floor(edge * CELLS_A_PX + 0.5) for edge in edges])
 
 
-def cells_near(edges: Sequence[float], off_px: float) -> Iterator[Cell]:
+def cells_near(edges: Sequence[float], off_px: float) -> Sequence[Cell]:
     """Where to look for every drawing whose edges are no farther off than that; off_px is less than a cell."""
-    yield from product(*(sorted({_number(edge - off_px), _number(edge + off_px)}) for edge in edges))
-
-
-def _number(edge: float) -> int:
-    return floor((edge + SHIFT_PX) / CELL_PX)
+    low, high = cell_of([edge - off_px for edge in edges]), cell_of([edge + off_px for edge in edges])
+    if low == high:
+        return (low,)
+    return tuple(product(*(((a, b) if a < b else (a,)) for a, b in zip(low, high, strict=True))))
