@@ -21,7 +21,7 @@ from web_seed import (
 
 from db.engine import Sessions
 from db.local_files import LocalFiles
-from db.models import Instance, Study
+from db.models import Instance, LesionRow, Study
 from db.outcomes import DetectionRow
 from dicom_node.heartbeat import beat
 from dicom_node.web.app import create_app
@@ -181,6 +181,16 @@ def test_running_work_shows_its_step_and_how_far_it_is(client: TestClient) -> No
 def test_a_page_of_what_does_not_exist_is_not_found(client: TestClient) -> None:
     for address in ("/studies/9.9", "/drawings/lesion/none", "/drawings/other/none", "/destinations/none"):
         assert client.get(address).status_code == 404
+
+
+def test_what_was_only_pointed_at_is_listed_and_leads_to_no_drawing(client: TestClient, sessions: Sessions) -> None:
+    with sessions.begin() as session:
+        places = dict.fromkeys(("long_x1", "long_y1", "long_x2", "long_y2", "long_axis_px", "long_axis_mm"))
+        session.execute(update(LesionRow).where(LesionRow.lesion_id == OTHER_LESION).values(**places))
+    text = client.get("/lesions").text
+    assert f"<code>{OTHER_LESION[:8]}</code>" in text
+    assert f"/drawings/lesion/{LESION}" in text and f"/drawings/lesion/{OTHER_LESION}" not in text
+    assert client.get(f"/drawings/lesion/{OTHER_LESION}").status_code == 404
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999", "%00"])
