@@ -9,7 +9,9 @@ same for both, in this order; the first that says something counts:
 3. the name that a person gave: "GTV", "Lesion 2", "Rundherd", "tumour left" are lesions, "PTV" and "CTV" are a lesion
    with the margin that its treatment needs; "liver without tumor", "tumor bed" and "Lungs-GTV" are not;
 4. the coded category: anatomy, tissue, substance, device or a spatial concept is no lesion;
-5. all else is unclear, and so are Tissue of the type Tissue, which tools write when nobody chose, and names that
+5. the coded type: the code of an anatomical structure (SRT T-…, or an organ's name) is no lesion; a name that was typed
+   is not enough, for people label a lesion by where it lies;
+6. all else is unclear, and so are Tissue of the type Tissue, which tools write when nobody chose, and names that
    subtract one region from another.
 """
 
@@ -52,6 +54,15 @@ LESION_CODES = {
 
 _MORPHOLOGY = re.compile(r"^M-\d{5}$")
 
+_TOPOGRAPHY = re.compile(r"^T-[0-9A-F]{4,5}$")
+
+_ORGAN = re.compile(
+    r"(?:(?:entire|left|right|structure of|abdominal|thoracic|ascending|descending|urinary) )*"
+    r"(?:aorta|kidney|liver|spleen|pancreas|heart|lung|brain|prostate|uterus|ovary|bladder|thyroid(?: gland)?"
+    r"|gallbladder|stomach|adrenal(?: gland)?|vertebra|spine|spinal cord|femur|ventricle|atrium|portal vein|trachea"
+    r"|esophagus|pulmonary (?:artery|trunk)|common bile duct|appendix|rib)(?: structure)?"
+)
+
 _LESION_WORDS = re.compile(
     r"\b(?:gtv|nodul|lesion|laesion|lasion|tumou?r|tumeur|mass(?:es|a|e|en)?\b|cysts?\b|zyste|kyste|quiste|metasta|adenopath"
     r"|lymphadenopath|lymph ?nod|lymphknoten|ganglion lymph|ganglio|neoplas|malignan|carcinom|karzinom|sarcom|lymphom"
@@ -84,8 +95,10 @@ def kind_of_region(category: Code | None, coded: Code | None, name: str = "") ->
     named = kind_of_name(name)
     if named is not RegionKind.UNCLEAR:
         return named
-    if _SUBTRACTED.search(name[:LONGEST_NAME]) or category is None:
+    if _SUBTRACTED.search(name[:LONGEST_NAME]):
         return RegionKind.UNCLEAR
+    if category is None:
+        return RegionKind.ANATOMY if coded is not None and _is_organ_code(coded) else RegionKind.UNCLEAR
     if category.value in TISSUE and coded is not None and coded.value in TISSUE:
         return RegionKind.UNCLEAR
     anatomy = category.value in NOT_ALTERED or _NOT_ALTERED_WORDS.search(_plain(category.meaning)) is not None
@@ -106,6 +119,13 @@ def kind_of_name(name: str) -> RegionKind:
 
 def _is_lesion_code(coded: Code) -> bool:
     return coded.value in LESION_CODES or _MORPHOLOGY.match(coded.value) is not None
+
+
+def _is_organ_code(coded: Code) -> bool:
+    """A typed name has no value."""
+    return coded.value != "" and (
+        _TOPOGRAPHY.match(coded.value) is not None or _ORGAN.fullmatch(_plain(coded.meaning)) is not None
+    )
 
 
 def _plain(text: str) -> str:

@@ -9,6 +9,8 @@ import re
 from functools import cache
 from unicodedata import decimal, normalize
 
+from mining.organ_sizes import is_size_of_organ
+
 _NUMBER = r"(?<!\d)(?<!\d[.,'])(?<!\s[.,])(?<!^[.,])(?:(?<!\d\s)|(?!\d{3}(?!\d)))(\d{1,4}(?:[.,]\d{1,6})?)(?!\d|[.,]\d)"
 """The whole of a number: a part of `12345.6`, `1.234,5`, `1 234,5` or `.5` is another number."""
 _UNITS = (
@@ -65,9 +67,12 @@ def lesion_named_in(text: str) -> str:
 
 
 def is_of_no_lesion(text: str) -> bool:
-    """Whether a text says that its drawing is a scale or an angle; one that states a length besides is neither."""
+    """Whether a text says that its drawing is a scale, an angle or the size of an organ.
+
+    One that states a length is no angle.
+    """
     plain = _plain(text)
-    if _CALIBRATION.search(plain):
+    if _CALIBRATION.search(plain) or is_size_of_organ(plain):
         return True
     return _ANGLE.search(plain) is not None and not stated_in_text(text)
 

@@ -365,7 +365,7 @@ SEGMENT_REPORTS = [
         "TID 1411, a segment of an organ",
         _measured(code(FINDING, LIVER), referenced_segment(SEGMENTATION, 2), VOLUME),
         [],
-        ["unclear_segment", "unclear_segment"],
+        ["anatomy_not_lesion", "unclear_segment"],
     ),
     _report(
         "TID 1411, a segment that has not arrived",

@@ -269,7 +269,7 @@ class _State:
 
 
 _NO_ROOM = Unusable("too_many_drawings", f"over {MAX_GRAPHICS} graphics are not read on")
-_SAID_TO_BE_NONE = Unusable("not_a_measurement", "its text says that it is an angle or a scale")
+_SAID_TO_BE_NONE = Unusable("not_a_measurement", "its text says that it is an angle, a scale or the size of an organ")
 _OF_NO_LESION = Unusable("not_a_measurement", "its layer holds scales, angles or lines of other planes")
 
 

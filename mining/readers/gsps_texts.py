@@ -35,7 +35,7 @@ class Text:
     name: str = ""
     """Of a lesion."""
     of_no_lesion: bool = False
-    """It says that its drawing is a scale or an angle."""
+    """It says that its drawing is a scale, an angle or the size of an organ."""
     group: int | None = None
     compound: int | None = None
     tracking_id: str = ""

@@ -52,7 +52,7 @@ IMAGE_LIBRARY = "111028"
 FINDING_CATEGORY = {"276214006"}
 """Finding category (TID 1501): what kind of thing a group is about."""
 
-ANGLES = {"deg", "rad", "'"}
+ANGLES = {"deg", "degree", "degrees", "\N{DEGREE SIGN}", "rad", "radian", "'"}
 
 FIELDS = {
     "112039": "tracking_id", "112040": "tracking_uid", "121071": "finding", "363698007": "site", "G-C0E3": "site",

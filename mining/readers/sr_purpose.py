@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from mining.content_tree import ContentItem
 from mining.drawings import Unusable
+from mining.organ_sizes import is_size_of_organ
 from mining.readers.sr_context import Surroundings
 from mining.readers.sr_drawings import Drawings
+from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_numbers import Leftover
-from mining.region_kind import RegionKind, kind_of_region
+from mining.region_kind import LONGEST_NAME, RegionKind, kind_of_region
+from mining.stated_text import is_of_no_lesion
 
 NO_LESION_REPORTS = {
     "125000", "125100", "125195", "125196", "125197", "125200",  # ultrasound: OB-GYN, vascular, cardiac ones
@@ -26,20 +29,40 @@ def about_no_lesions(root: ContentItem) -> Unusable | None:
 
 
 def take_out_anatomy(drawings: Drawings, around: Surroundings) -> list[Leftover]:
-    """Take out what is drawn in groups whose Finding Category (TID 1501) is anatomy: an aorta has a diameter, too.
+    """Take out what is drawn of anatomy, by its group's Finding Category (TID 1501), finding or own words.
 
-    A group without a category is about a lesion, for that is what people measure.
+    An aorta has a diameter, too. A group that says nothing is about a lesion, for that is what people measure.
     """
-    kinds: dict[str, bool] = {}
-    drawn = drawings.drawn
-    for one in drawn:
-        if one.home.path not in kinds:
-            home = [one.home]
-            kind = kind_of_region(
-                around.code(home, "category"), around.code(home, "finding"), around.text(home, "tracking_id")
-            )
-            kinds[one.home.path] = kind is RegionKind.ANATOMY
-    drawings.graphics = [graphic for graphic in drawings.graphics if not kinds[graphic.home.path]]
-    drawings.spots = [spot for spot in drawings.spots if not kinds[spot.home.path]]
-    reason = Unusable("anatomy_not_lesion", "its finding category is anatomy or another thing, no lesion")
-    return [(one.item, reason) for one in drawn if kinds[one.home.path]]
+    groups: dict[str, Unusable | None] = {}
+    taken: dict[int, Unusable] = {}
+    for one in drawings.drawn:
+        if one.home.path not in groups:
+            groups[one.home.path] = _no_lesion(one.home, around)
+        unusable = groups[one.home.path] or (_SIZE_OF_ORGAN if _is_named_size(one) else None)
+        if unusable is not None:
+            taken[id(one)] = unusable
+    leftovers = [(one.item, taken[id(one)]) for one in drawings.drawn if id(one) in taken]
+    drawings.graphics = [graphic for graphic in drawings.graphics if id(graphic) not in taken]
+    drawings.spots = [spot for spot in drawings.spots if id(spot) not in taken]
+    return leftovers
+
+
+_ANATOMY = Unusable("anatomy_not_lesion", "its finding or its category is anatomy or another thing, no lesion")
+_SIZE_OF_ORGAN = Unusable("anatomy_not_lesion", "its name is that of an organ's size, a scale or an angle, no lesion's")
+
+
+def _no_lesion(home: ContentItem, around: Surroundings) -> Unusable | None:
+    finding, name = around.code([home], "finding"), around.text([home], "tracking_id").rpartition(":")[2]
+    kind = kind_of_region(around.code([home], "category"), finding, name)
+    if kind is RegionKind.ANATOMY:
+        return _ANATOMY
+    words = [name, around.text([home], "label"), "" if finding is None else finding.meaning]
+    comment = around.text([home], "comment")
+    said = kind is not RegionKind.LESION and any(map(is_of_no_lesion, [*words, comment[:LONGEST_NAME]]))
+    return _SIZE_OF_ORGAN if said else None
+
+
+def _is_named_size(one: Graphic | Spot) -> bool:
+    """Whether a number that measures it is called so by its own concept: `Aortic diameter`."""
+    numbers = one.numbers if isinstance(one, Graphic) else ()
+    return any(number.concept is not None and is_size_of_organ(number.concept.meaning) for number in numbers)

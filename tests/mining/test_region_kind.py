@@ -58,6 +58,11 @@ BONE = Code("272673000", "SCT", "Bone")
     ("category", "coded", "name", "kind"),
     [
         (ALTERED, Code("79654002", "SCT", "Edema"), "", LESION),
+        (None, Code("T-A7010", "SRT", "Spinal cord"), "", ANATOMY),
+        (None, Code("64033007", "SCT", "Kidney structure"), "", ANATOMY),
+        (None, Code("10200004", "SCT", "Liver"), "Lesion 2", LESION),
+        (None, Code("T-C4000", "SRT", "Lymph node"), "", LESION),
+        (None, Code("", "", "Liver"), "", UNCLEAR),
         (Code("M-01000", "SRT", ""), None, "", LESION),
         (Code("9", "99LOCAL", "Morphologic abnormality"), None, "", LESION),
         (None, Code("M-80006", "SRT", "Neoplasm, Secondary"), "", LESION),

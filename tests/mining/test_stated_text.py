@@ -103,12 +103,14 @@ def test_a_lesion_has_the_name_that_a_text_gives_it(text: str, name: str) -> Non
         ("45° 23 mm", False),
         ("Kalibrierung 10 cm", True),
         ("Calibrated: 50 mm", True),
+        ("Aortic root 32 mm", True),
+        ("Kidney length 11,2 cm", True),
         ("23 mm", False),
         ("Gradient 3 mm", False),
         ("Grade 2", False),
     ],
 )
-def test_an_angle_and_a_scale_are_of_no_lesion(text: str, none: bool) -> None:
+def test_an_angle_a_scale_and_the_size_of_an_organ_are_of_no_lesion(text: str, none: bool) -> None:
     assert is_of_no_lesion(text) is none
 
 

@@ -374,3 +374,9 @@ def test_outlines_of_more_points_than_can_be_measured_in_time_are_rejected() -> 
 def test_a_volumetric_state_is_drawn_on_no_image() -> None:
     (rejected,) = reject_computed_views(state(on_image(*lines(LONG))))
     assert isinstance(rejected, Rejected) and rejected.reason_code == "computed_view"
+
+
+@pytest.mark.parametrize("words", ["Aortic root 32 mm", "BPD 45 mm", "Kidney length 11.2 cm"])
+def test_the_size_of_an_organ_is_no_lesion(words: str) -> None:
+    found, places, rejected = read(on_image(*lines(LONG), texts=[text_object(words, (12.0, 8.0))]))
+    assert (found, places, rejected) == ([], [], ["not_a_measurement"])

@@ -325,3 +325,45 @@ def test_drawings_in_millimetres_ask_for_their_own_slice_alone() -> None:
     found = [m for m in read_sr(tid1500(*drawn), images) if isinstance(m, Measurement)]
     assert [m.image.sop_instance_uid for m in found] == [f"{IMAGE}.{n % 30}" for n in range(60)]
     assert images.asked == 60
+
+
+KIDNEY = code(FINDING, ("64033007", "SCT", "Kidney"))
+
+
+@pytest.mark.parametrize(
+    ("said", "concept"),
+    [
+        (KIDNEY, LENGTH),
+        (code(FINDING, ("T-42000", "SRT", "Aorta")), LENGTH),
+        (text(FINDING, "Aortic root"), LENGTH),
+        (text(("125309", "DCM", "Short label"), "Calibration"), LENGTH),
+        (code(SITE, LUNG), ("11820-8", "LN", "Biparietal Diameter")),
+        (code(SITE, LUNG), ("X1", "99VENDOR", "Aortic diameter")),
+    ],
+)
+def test_the_size_of_an_organ_and_a_scale_are_no_lesions(said: Dataset, concept: tuple[str, str, str]) -> None:
+    found, rejected = read(tid1500(group(said, measured_line(concept, LONG, IMAGE, 20.0))))
+    assert not found
+    assert [code for _, code in rejected] == ["anatomy_not_lesion"]
+
+
+@pytest.mark.parametrize(
+    ("said", "tracking_id"),
+    [
+        (KIDNEY, "Lesion 1"),
+        (text(FINDING, "Kidney"), ""),
+        (code(SITE, ("64033007", "SCT", "Kidney")), ""),
+        (text(COMMENT, "next to the aortic root, 23 mm"), ""),
+    ],
+)
+def test_a_lesion_that_is_labelled_by_its_organ_stays(said: Dataset, tracking_id: str) -> None:
+    lesion = group(said, measured_line(LENGTH, LONG, IMAGE, 20.0), tracking_uid="1.2.3", tracking_id=tracking_id)
+    found, rejected = read(tid1500(lesion))
+    assert (len(found), rejected) == (1, [])
+
+
+@pytest.mark.parametrize("unit", ["deg", "degree", "degrees", "°", "rad"])
+def test_an_angle_is_known_by_any_name_of_its_unit(unit: str) -> None:
+    angle = num(("105-1", "99VENDOR", "Angle"), 12.0, unit, scoord("POLYLINE", (*LONG, SHORT[0]), image(IMAGE)))
+    _, rejected = read(tid1500(group(angle)))
+    assert [code for _, code in rejected] == ["an_angle"]

@@ -28,7 +28,9 @@ class Report:
 
 
 REPORTS = [
-    Report("ImagingDataCommons__highdicom/data__test_files__sr_document.dcm", {"1.8.1.4": (22.0, 22.0)}, {}, {}),
+    Report(
+        "ImagingDataCommons__highdicom/data__test_files__sr_document.dcm", {}, {}, {"1.8.1.4": "anatomy_not_lesion"}
+    ),
     Report(
         "ImagingDataCommons__highdicom/data__test_files__sr_document_with_multiple_groups.dcm",
         {"1.7.2.8": (20.0, 20.0)},
