@@ -18,7 +18,7 @@ from pydicom.sequence import Sequence as ItemSequence
 from pydicom.tag import BaseTag
 
 from db.codes import Code
-from mining.plain_bytes import plain_code, plain_text
+from mining.plain_bytes import base_tag, plain_code, plain_sequence, plain_text
 
 MAX_TEXT = 4000
 """Longer texts are cut: nobody names a lesion in a novel, and a database row stays small."""
@@ -70,7 +70,7 @@ def _tag(keyword: str) -> BaseTag:
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise ValueError(f"{keyword} is no keyword of the DICOM dictionary")
-    return BaseTag(tag)
+    return base_tag(tag)
 
 
 def first_of(ds: Dataset, keyword: str) -> Any:
@@ -86,7 +86,14 @@ def _first(value: Any) -> Any:
 
 def items_of(ds: Dataset, keyword: str) -> Sequence[Dataset]:
     """The items of a sequence; empty where it is absent or no sequence."""
-    value = value_of(ds, keyword)
+    element = _stored(ds, keyword)
+    if element is None:
+        return ()
+    items = plain_sequence(element, ds.original_character_set) if ds.original_character_set else None
+    if items is not None:
+        ds[element.tag] = DataElement(element.tag, "SQ", ItemSequence(items))
+        return items
+    value = _converted(ds, element)
     return value if isinstance(value, ItemSequence) else ()
 
 

@@ -6,11 +6,15 @@ read in the ordinary way, which gives the same wherever both give something.
 
 from __future__ import annotations
 
-from struct import Struct
+from collections.abc import MutableSequence
+from functools import lru_cache
 
 from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from db.codes import Code
+from mining.plain_elements import Elements, plain_items
 
 MAX_BYTES = 1_000
 """Longer texts are not plain: `mining.elements` knows where they are cut."""
@@ -19,13 +23,8 @@ _SEVERAL = {"CS", "SH", "LO", "UC", "UI"}
 """Texts of which a backslash ends the first (PS3.5 6.2)."""
 _ONE = {"ST", "LT", "UT"}
 
-_ITEM = Struct("<HHL")
-_ELEMENT = Struct("<HH2sH")
-_SHORT_TEXTS = {b"CS", b"SH", b"LO", b"UI", b"DT"}
-"""What a code's elements have as VR, with a length of two bytes (PS3.5 7.1.2)."""
-
-_START_OF_ITEM = (0xFFFE, 0xE000)
-_CHARACTER_SET, _VALUE, _SCHEME, _MEANING = (8, 0x0005), (8, 0x0100), (8, 0x0102), (8, 0x0104)
+_CHARACTER_SET, _VALUE, _SCHEME, _MEANING = 0x00080005, 0x00080100, 0x00080102, 0x00080104
+_SHORT_TEXTS = ("SH", "LO")
 
 
 def plain_text(element: DataElement | RawDataElement) -> str | None:
@@ -38,31 +37,48 @@ def plain_text(element: DataElement | RawDataElement) -> str | None:
 
 
 def plain_code(element: DataElement | RawDataElement) -> Code | None:
-    """The only code of a sequence, as `mining.elements.code_of`, if it has a value and a meaning.
+    """The only code of a sequence, as `mining.elements.code_of`, if it has a value and a meaning."""
+    items = _items(element)
+    if items is None or len(items) != 1:
+        return None
+    held = [items[0].get(tag, ("SH", b"")) for tag in (_VALUE, _SCHEME, _MEANING)]
+    if any(vr not in _SHORT_TEXTS for vr, _ in held):
+        return None
+    value, scheme, meaning = (_plain(content.partition(b"\\")[0]) for _, content in held)
+    return Code(value, scheme, meaning) if value and meaning and scheme is not None else None
 
-    In explicit VR and little endian, with lengths that are stated.
-    """
+
+def plain_sequence(element: DataElement | RawDataElement, encoding: str | MutableSequence[str]) -> list[Dataset] | None:
+    """The items of a sequence, their own elements still bytes; encoding: that of the data set it stands in."""
+    items = _items(element)
+    return None if items is None else [_dataset(elements, encoding) for elements in items]
+
+
+def _items(element: DataElement | RawDataElement) -> list[Elements] | None:
     if not isinstance(element, RawDataElement) or element.VR != "SQ" or not isinstance(element.value, bytes):
         return None
-    content = element.value
-    if element.is_implicit_VR or not element.is_little_endian or len(content) < _ITEM.size:
+    if element.is_implicit_VR or not element.is_little_endian:
         return None
-    group, number, length = _ITEM.unpack_from(content)
-    end = _ITEM.size + length
-    if (group, number) != _START_OF_ITEM or end != len(content):
-        return None
-    texts: dict[tuple[int, int], bytes] = {}
-    at = _ITEM.size
-    while at + _ELEMENT.size <= end:
-        group, number, vr, length = _ELEMENT.unpack_from(content, at)
-        if vr not in _SHORT_TEXTS or (group, number) == _CHARACTER_SET:
-            return None
-        at += _ELEMENT.size + length
-        texts[group, number] = content[at - length : at]
-    if at != end:
-        return None
-    value, scheme, meaning = (_plain(texts.get(tag, b"").partition(b"\\")[0]) for tag in (_VALUE, _SCHEME, _MEANING))
-    return Code(value, scheme, meaning) if value and meaning and scheme is not None else None
+    items = plain_items(element.value)
+    return None if items is None or any(_CHARACTER_SET in item for item in items) else items
+
+
+def _dataset(elements: Elements, encoding: str | MutableSequence[str]) -> Dataset:
+    ds = Dataset(
+        {
+            base_tag(tag): RawDataElement(base_tag(tag), vr, len(value), value, 0, False, True)
+            for tag, (vr, value) in elements.items()
+        },
+        parent_encoding=encoding,
+    )
+    ds.set_original_encoding(False, True, encoding)
+    return ds
+
+
+@lru_cache(maxsize=4096)
+def base_tag(tag: int) -> BaseTag:
+    """One object for each tag: what is the same object need not be compared, which pydicom does slowly."""
+    return BaseTag(tag)
 
 
 def _plain(content: bytes) -> str | None:

@@ -8,19 +8,11 @@ bits, lengths that are stated, and a linear rescale to HU.
 from __future__ import annotations
 
 from math import isfinite
-from struct import Struct
 
 import numpy as np
 
 from mining.pixels import Hu, in_hu
-
-_ELEMENT, _LONG_LENGTH, _US, _SS = Struct("<HH2sH"), Struct("<L"), Struct("<H"), Struct("<h")
-_LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-_SHORT = {
-    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
-    b"ST", b"TM", b"UI", b"UL", b"US",
-}  # fmt: skip
-"""Value representations by how long their length is (PS3.5 7.1.2)."""
+from mining.plain_elements import Elements, plain_elements
 
 _SYNTAX, _MODALITY, _PHOTOMETRIC = 0x00020010, 0x00080060, 0x00280004
 _SAMPLES, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280008, 0x00280010, 0x00280011
@@ -29,19 +21,16 @@ _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _INTERCEPT, _SLOPE, _RESCALE_TYPE = 0x00281052, 0x00281053, 0x00281054
 _SHARED_GROUPS, _FRAME_GROUPS, _PIXELS = 0x52009229, 0x52009230, 0x7FE00010
 
-Elements = dict[int, tuple[bytes, bytes]]
-"""Tag → VR and value."""
-
 
 def plain_hu(content: bytes) -> Hu | None:
     """The whole image (H, W) of a file, as `mining.pixels.frame_hu`; None for all that is not plain."""
-    found = _elements(content)
-    if not _is_plain(found):
+    found = plain_elements(content, 132, len(content), last=_PIXELS) if content[128:132] == b"DICM" else None
+    if found is None or not _is_plain(found):
         return None
     rows, columns = _number(found, _ROWS), _number(found, _COLUMNS)
     slope, intercept = _decimal(found, _SLOPE), _decimal(found, _INTERCEPT)
-    vr, pixels = found.get(_PIXELS, (b"", b""))
-    if not rows or not columns or slope is None or intercept is None or vr != b"OW":
+    vr, pixels = found[_PIXELS]
+    if not rows or not columns or slope is None or intercept is None or vr != "OW":
         return None
     if len(pixels) != 2 * rows * columns:
         return None
@@ -57,28 +46,6 @@ def plain_hu(content: bytes) -> Hu | None:
     if unused:  # bits that may hold anything, or no sign
         stored = stored << unused >> unused
     return in_hu(stored, slope, intercept, padding)
-
-
-def _elements(content: bytes) -> Elements:
-    """The elements of a data set up to its pixels; none where one of them is not plain."""
-    found: Elements = {}
-    at, end = 132, len(content)
-    while content[128:132] == b"DICM" and at + _ELEMENT.size <= end:
-        group, number, vr, length = _ELEMENT.unpack_from(content, at)
-        at += _ELEMENT.size
-        if vr in _LONG and at + _LONG_LENGTH.size <= end:
-            (length,) = _LONG_LENGTH.unpack_from(content, at)
-            at += _LONG_LENGTH.size
-        elif vr not in _SHORT:
-            return {}
-        if at + length > end:  # an undefined length, too
-            return {}
-        tag = group << 16 | number
-        found[tag] = (vr, content[at : at + length])
-        if tag == _PIXELS:
-            return found
-        at += length
-    return {}
 
 
 def _is_plain(found: Elements) -> bool:
@@ -97,14 +64,15 @@ def _is_plain(found: Elements) -> bool:
 
 def _text(found: Elements, tag: int) -> str | None:
     """Empty where it is absent; None if it is not ASCII."""
-    _, value = found.get(tag, (b"", b""))
+    _, value = found.get(tag, ("", b""))
     return value.decode("ascii").strip("\0 ") if value.isascii() else None
 
 
 def _number(found: Elements, tag: int) -> int | None:
-    vr, value = found.get(tag, (b"", b""))
-    how = {b"US": _US, b"SS": _SS}.get(vr)
-    return int(how.unpack(value)[0]) if how is not None and len(value) == how.size else None
+    vr, value = found.get(tag, ("", b""))
+    if vr not in ("US", "SS") or len(value) != 2:
+        return None
+    return int.from_bytes(value, "little", signed=vr == "SS")
 
 
 def _decimal(found: Elements, tag: int) -> float | None:

@@ -1,16 +1,22 @@
 """What is read from bytes at once is what pydicom's elements, made of the same bytes, say."""
 
 import warnings
+from collections.abc import Callable
 from io import BytesIO
 from struct import pack
 
 import pytest
+from builders import FINDING as FINDING_CONCEPT
+from builders import GROUP, LENGTH, TRACKING_ID, code, container, image, num, person, scoord, sr, text
 from pydicom import dcmread
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from db.codes import Code
-from mining.elements import MAX_TEXT, code_of, text_of
+from mining.elements import MAX_TEXT, code_of, items_of, text_of
 from mining.plain_bytes import MAX_BYTES, plain_code, plain_text
+from mining.plain_elements import plain_items
 
 TEXTS = {
     "CS": "ValueType",
@@ -96,7 +102,8 @@ FINDING = Code("121071", "DCM", "Finding")
         (code_sequence(VALUE + SCHEME + element("CodeMeaning", "LO", "Läsion".encode("latin-1"))), None),
         (code_sequence(element("SpecificCharacterSet", "CS", b"ISO_IR 192") + VALUE + SCHEME + MEANING), None),
         (code_sequence(element("LongCodeValue", "UC", b"121071") + SCHEME + MEANING), None),
-        (code_sequence(VALUE + SCHEME + MEANING + code_sequence(VALUE)), None),
+        (code_sequence(VALUE + SCHEME + MEANING + code_sequence(VALUE)), FINDING),
+        (code_sequence(VALUE + SCHEME + element("CodeMeaning", "UT", b"Finding")), None),
         (element("ConceptNameCodeSequence", "LO", b"no code"), None),
     ],
 )
@@ -117,3 +124,69 @@ def test_a_code_cut_anywhere_raises_nothing() -> None:
             raw = ds.get_item("ConceptNameCodeSequence")
             assert raw is not None and plain_code(raw) is None
             code_of(ds, "ConceptNameCodeSequence")
+
+
+# --- sequences ----------------------------------------------------------------------------------------------------
+
+
+def report(character_set: str, finding: str) -> Dataset:
+    line = scoord("POLYLINE", [(1, 2), (3.5, 4.25)], image("1.2.3", [2]))
+    said = code(FINDING_CONCEPT, ("x", "99X", finding))
+    ds = sr(person("Läser^Erika"), container(GROUP, text(TRACKING_ID, "one"), said, num(LENGTH, 23.4, "mm", line)))
+    ds.SpecificCharacterSet = character_set
+    return ds
+
+
+def undefined_lengths(ds: Dataset) -> None:
+    for inner in ds.ContentSequence:
+        inner.is_undefined_length_sequence_item = True
+    ds["ContentSequence"].is_undefined_length = True
+
+
+def another_character_set_inside(ds: Dataset) -> None:
+    ds.ContentSequence[1].SpecificCharacterSet = "ISO_IR 192"
+
+
+def implicit(ds: Dataset) -> None:
+    ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+
+
+def big_endian(ds: Dataset) -> None:
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+
+
+def opened(ds: Dataset) -> int:
+    """Opens all sequences as the readers do; returns how many items there were."""
+    found = 0
+    for each in list(ds.keys()):
+        keyword = keyword_for_tag(each)
+        items = items_of(ds, keyword) if keyword and ds.get_item(each).VR in ("SQ", None) else ()
+        found += len(items) + sum(opened(inner) for inner in items)
+    return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda ds: None, undefined_lengths, another_character_set_inside, implicit, big_endian],
+)
+@pytest.mark.parametrize(("character_set", "finding"), [("ISO_IR 100", "Größe"), ("ISO_IR 192", "直径")])
+def test_sequences_hold_what_pydicom_reads_in_them(
+    character_set: str, finding: str, change: Callable[[Dataset], object]
+) -> None:
+    ds = report(character_set, finding)
+    change(ds)
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    by_us, expected = dcmread(BytesIO(buffer.getvalue())), dcmread(BytesIO(buffer.getvalue()))
+    assert opened(by_us) > 15
+    assert by_us == expected
+    assert finding in str(by_us) and "Läser^Erika" in str(by_us)
+
+
+def test_plain_items_are_all_or_none() -> None:
+    one = item(VALUE)
+    assert plain_items(b"") == [] and plain_items(one + item(b"")) == [{0x00080100: ("SH", b"121071")}, {}]
+    assert plain_items(one + one[:-1]) is None and plain_items(one + b"\0") is None
+    assert plain_items(pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF) + VALUE) is None
+    assert plain_items(item(VALUE + b"\0")) is None
+    assert plain_items(item(pack("<HH", 8, 0x100) + b"??" + pack("<H", 0))) is None
