@@ -50,6 +50,11 @@ class Unusable:
     reason: str
 
 
+SAID_TO_BE_NO_LESION = Unusable(
+    "not_a_measurement", "its words say that it is an angle, a scale or the size of an organ, and no lesion"
+)
+
+
 def shape_of(
     graphic_type: str, points: Sequence[PointPx], spacing: PixelSpacing | None, encloses: bool = False
 ) -> Shape | Unusable:
@@ -70,6 +75,7 @@ def _no_extent(points: Sequence[PointPx], _spacing: PixelSpacing | None, _enclos
 
 
 def _polyline(points: Sequence[PointPx], spacing: PixelSpacing | None, encloses: bool) -> Shape | Unusable:
+    points = _without_repeated(points)
     if len(points) < 2:
         return Unusable("too_few_points", f"a line needs 2 points, this one has {len(points)}")
     if len(points) == 2:
@@ -81,6 +87,14 @@ def _polyline(points: Sequence[PointPx], spacing: PixelSpacing | None, encloses:
     if not (encloses or _is_closed(points)):
         return Unusable("open_polyline", f"an open line of {len(points)} points is no diameter and no outline")
     return _contour(points, spacing, True)
+
+
+def _without_repeated(points: Sequence[PointPx]) -> Sequence[PointPx]:
+    """Without points that repeat the one before, as a double click leaves at the end of a line; two points stay two."""
+    if len(points) < 3:
+        return points
+    kept = [*points[:1], *(b for a, b in pairwise(points) if a != b)]
+    return kept if len(kept) > 1 else [*points[:2]]
 
 
 def _contour(points: Sequence[PointPx], spacing: PixelSpacing | None, _encloses: bool) -> Shape | Unusable:

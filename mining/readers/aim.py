@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from db.codes import Code
 from db.measurement import ImageReference, Measurement, Rejected, Source, WeakLabel
-from mining.drawings import Unusable, is_outline_of, recist_pairs
+from mining.drawings import SAID_TO_BE_NO_LESION, Unusable, is_outline_of, recist_pairs
 from mining.elements import MAX_TEXT, text_of
 from mining.known_images import NO_IMAGES, KnownImages
 from mining.outline_budget import OutlineBudget
@@ -24,6 +24,8 @@ from mining.readers.aim_stated import algorithm_of, code_in, of_drawings, stated
 from mining.readers.aim_xml import Element, read_xml
 from mining.readers.encapsulated import encapsulated
 from mining.recist import axes_cross, length, ordered
+from mining.region_kind import RegionKind, kind_of_region
+from mining.stated_text import is_of_no_lesion
 from mining.written import moment_in
 
 MAX_MARKUPS = 1_000
@@ -83,6 +85,10 @@ class _Annotation:
 
     def read(self, markups: Sequence[tuple[int, Element]]) -> Iterator[Measurement | WeakLabel | Rejected]:
         drawn, pointed = self._drawings(markups)
+        if self._is_of_no_lesion:
+            for path in (*(one.path for one in drawn), *(one.path for one in pointed)):
+                self._reject(path, SAID_TO_BE_NO_LESION)
+            drawn, pointed = [], []
         for lesion in self._lesions(drawn):
             yield self._measurement(lesion)
         on = {drawing.image for drawing in drawn}
@@ -106,6 +112,13 @@ class _Annotation:
             self._reject(self.path, Unusable("segmentation_elsewhere", reason))
         elif nothing:
             self._reject(self.path, Unusable("no_measurement", "the annotation draws nothing"))
+
+    @property
+    def _is_of_no_lesion(self) -> bool:
+        name = self._said["tracking_id"]
+        if kind_of_region(None, self._said["finding"], name) is RegionKind.LESION:
+            return False
+        return any(map(is_of_no_lesion, (name, self._annotation.says("comment"), *self._texts)))
 
     @property
     def _comment(self) -> str:

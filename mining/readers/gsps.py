@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 
 from db.geometry import PixelSpacing, PointPx
 from db.measurement import Found, ImageReference, Measurement, Rejected, Source, WeakLabel
-from mining.drawings import Unusable
+from mining.drawings import SAID_TO_BE_NO_LESION, Unusable
 from mining.elements import MAX_TEXT, integer_of, items_of, moment_of, text_of
 from mining.known_images import NO_IMAGES, KnownImage, KnownImages
 from mining.readers.gsps_coordinates import Coordinates, Pair
@@ -209,7 +209,7 @@ class _State:
         for lesion in lesions:
             if lesion.is_no_lesion or lesion.graphics[0].path in angles:
                 for graphic in lesion.graphics:
-                    self._reject(graphic.path, _SAID_TO_BE_NONE)
+                    self._reject(graphic.path, SAID_TO_BE_NO_LESION)
             elif lesion.at is not None:
                 yield self._place(page.image, lesion.at, lesion.graphics[0].path, lesion)
             else:
@@ -269,7 +269,6 @@ class _State:
 
 
 _NO_ROOM = Unusable("too_many_drawings", f"over {MAX_GRAPHICS} graphics are not read on")
-_SAID_TO_BE_NONE = Unusable("not_a_measurement", "its text says that it is an angle, a scale or the size of an organ")
 _OF_NO_LESION = Unusable("not_a_measurement", "its layer holds scales, angles or lines of other planes")
 
 

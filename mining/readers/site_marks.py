@@ -13,11 +13,13 @@ from typing import Any
 from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement, Source, WeakLabel
 from db.uids import uid_from
-from mining.drawings import Shape, Unusable, recist_pairs, shape_of
+from mining.drawings import SAID_TO_BE_NO_LESION, Shape, Unusable, recist_pairs, shape_of
 from mining.known_images import KnownImages
 from mining.outline_budget import OutlineBudget
 from mining.recist import axes_cross, ordered
+from mining.region_kind import RegionKind, kind_of_name
 from mining.settings import ORIGINS
+from mining.stated_text import is_of_no_lesion
 from mining.written import code_in_text, length_mm_in, moment_in, number_in, numbers_in
 
 Values = Mapping[str, str]
@@ -60,6 +62,8 @@ class Marks:
         self._budget = OutlineBudget()
 
     def mark(self, item: str, values: Values) -> Mark | Unusable:
+        if _is_of_no_lesion(values):
+            return SAID_TO_BE_NO_LESION
         image = _image(values, self._images, self._itself)
         if isinstance(image, Unusable):
             return image
@@ -153,6 +157,11 @@ def found_as(mark: Mark, source_uid: str, kind: str) -> Measurement | WeakLabel:
 def _pair(first: Mark, second: Mark, shape: Shape) -> Mark:
     stated = sorted((mm for mm in (*first.stated, *second.stated) if mm is not None), reverse=True)
     return replace(first, shape=shape, stated=(stated[0] if stated else None, stated[1] if len(stated) > 1 else None))
+
+
+def _is_of_no_lesion(values: Values) -> bool:
+    words = [values.get(name, "") for name in ("finding", "tracking_id", "comment")]
+    return not any(kind_of_name(said) is RegionKind.LESION for said in words) and any(map(is_of_no_lesion, words))
 
 
 def _said(values: Values) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mining.content_tree import ContentItem
-from mining.drawings import Unusable
+from mining.drawings import SAID_TO_BE_NO_LESION, Unusable
 from mining.organ_sizes import is_size_of_organ
 from mining.readers.sr_context import Surroundings
 from mining.readers.sr_drawings import Drawings
@@ -38,7 +38,7 @@ def take_out_anatomy(drawings: Drawings, around: Surroundings) -> list[Leftover]
     for one in drawings.drawn:
         if one.home.path not in groups:
             groups[one.home.path] = _no_lesion(one.home, around)
-        unusable = groups[one.home.path] or (_SIZE_OF_ORGAN if _is_named_size(one) else None)
+        unusable = groups[one.home.path] or (SAID_TO_BE_NO_LESION if _is_named_size(one) else None)
         if unusable is not None:
             taken[id(one)] = unusable
     leftovers = [(one.item, taken[id(one)]) for one in drawings.drawn if id(one) in taken]
@@ -48,7 +48,6 @@ def take_out_anatomy(drawings: Drawings, around: Surroundings) -> list[Leftover]
 
 
 _ANATOMY = Unusable("anatomy_not_lesion", "its finding or its category is anatomy or another thing, no lesion")
-_SIZE_OF_ORGAN = Unusable("anatomy_not_lesion", "its name is that of an organ's size, a scale or an angle, no lesion's")
 
 
 def _no_lesion(home: ContentItem, around: Surroundings) -> Unusable | None:
@@ -59,7 +58,7 @@ def _no_lesion(home: ContentItem, around: Surroundings) -> Unusable | None:
     words = [name, around.text([home], "label"), "" if finding is None else finding.meaning]
     comment = around.text([home], "comment")
     said = kind is not RegionKind.LESION and any(map(is_of_no_lesion, [*words, comment[:LONGEST_NAME]]))
-    return _SIZE_OF_ORGAN if said else None
+    return SAID_TO_BE_NO_LESION if said else None
 
 
 def _is_named_size(one: Graphic | Spot) -> bool:

@@ -84,6 +84,14 @@ def test_numbers_go_to_the_markups_that_they_name() -> None:
     assert [(one.stated_long_axis_mm, one.stated_short_axis_mm) for one in found] == [(14.1, None), (3.5, None)]
 
 
+def test_the_size_of_an_organ_is_no_lesion_unless_one_was_observed() -> None:
+    named = annotation(LINE, name="Aortic root")
+    ((one,), _, _) = read(aim4(named))
+    assert one.tracking_id == "Aortic root"
+    found, _, rejected = read(aim4(named.replace("RID3874", "RID480").replace("nodule", "calibre")))
+    assert (found, rejected) == ([], [("ImageAnnotation[1].Markup[1]", "not_a_measurement")])
+
+
 def test_two_lengths_without_a_name_are_those_of_the_two_lines() -> None:
     lengths = [calculation("Length", 0.66, "cm"), calculation("Length", 1.41, "cm")]
     ((one,), _, _) = read(aim4(annotation(LINE, markup("TwoDimensionMultiPoint", SHORT), calculations=lengths)))

@@ -106,6 +106,8 @@ def test_points_are_a_line_two_axes_an_outline_or_a_place(points: str, kind: str
         (f"{FIRST},one,1 2 5 9,a,,,,,", "bad_frame_number"),
         (",,1 2 5 9,a,,,,,", "no_image_reference"),
         (f"{FIRST},,1 2 5 9,a,", "bad_row"),
+        (f"{FIRST},,1 2 5 9,a,,,,Aortic root,", "not_a_measurement"),
+        (f"{FIRST},,1 2 5 9,a,,,,Calibration,", "not_a_measurement"),
     ],
 )
 def test_a_row_that_cannot_be_used_says_why(row: str, code: str) -> None:

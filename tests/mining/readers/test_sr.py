@@ -331,20 +331,22 @@ KIDNEY = code(FINDING, ("64033007", "SCT", "Kidney"))
 
 
 @pytest.mark.parametrize(
-    ("said", "concept"),
+    ("said", "concept", "reason_code"),
     [
-        (KIDNEY, LENGTH),
-        (code(FINDING, ("T-42000", "SRT", "Aorta")), LENGTH),
-        (text(FINDING, "Aortic root"), LENGTH),
-        (text(("125309", "DCM", "Short label"), "Calibration"), LENGTH),
-        (code(SITE, LUNG), ("11820-8", "LN", "Biparietal Diameter")),
-        (code(SITE, LUNG), ("X1", "99VENDOR", "Aortic diameter")),
+        (KIDNEY, LENGTH, "anatomy_not_lesion"),
+        (code(FINDING, ("T-42000", "SRT", "Aorta")), LENGTH, "anatomy_not_lesion"),
+        (text(FINDING, "Aortic root"), LENGTH, "not_a_measurement"),
+        (text(("125309", "DCM", "Short label"), "Calibration"), LENGTH, "not_a_measurement"),
+        (code(SITE, LUNG), ("11820-8", "LN", "Biparietal Diameter"), "not_a_measurement"),
+        (code(SITE, LUNG), ("X1", "99VENDOR", "Aortic diameter"), "not_a_measurement"),
     ],
 )
-def test_the_size_of_an_organ_and_a_scale_are_no_lesions(said: Dataset, concept: tuple[str, str, str]) -> None:
+def test_the_size_of_an_organ_and_a_scale_are_no_lesions(
+    said: Dataset, concept: tuple[str, str, str], reason_code: str
+) -> None:
     found, rejected = read(tid1500(group(said, measured_line(concept, LONG, IMAGE, 20.0))))
     assert not found
-    assert [code for _, code in rejected] == ["anatomy_not_lesion"]
+    assert [code for _, code in rejected] == [reason_code]
 
 
 @pytest.mark.parametrize(
