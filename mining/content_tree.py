@@ -112,7 +112,8 @@ def read_tree(ds: Dataset, limits: TreeLimits = DEFAULT_LIMITS) -> ContentTree:
         if not datasets and value_of(item.dataset, "ContentSequence") not in (None, []):
             cuts.append(Cut(item.path, "bad_content_sequence", "the content sequence is not a sequence of items"))
         if datasets and depth >= limits.max_depth:
-            cuts.append(Cut(item.path, "too_deep", f"content nested deeper than {limits.max_depth} levels is not read"))
+            reason = f"content nested deeper than {limits.max_depth} levels is not read"
+            cuts.append(Cut(item.path, "nested_too_deep", reason))
             continue
         if len(items) + len(waiting) + len(datasets) > limits.max_items:
             cuts.append(Cut(item.path, "too_many_items", f"a document of over {limits.max_items} items is not read on"))

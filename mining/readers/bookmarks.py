@@ -34,7 +34,8 @@ def bookmark_reader(columns: BookmarkColumns | None) -> Reader:
         uid = text_of(ds, "SOPInstanceUID")
         content = encapsulated(ds)
         if columns is None or content is None:
-            yield Rejected(uid, "1", *(_NO_COLUMNS if columns is None else _NO_DOCUMENT))
+            why = _NO_COLUMNS if columns is None else _NO_DOCUMENT
+            yield Rejected(uid, "1", why.reason_code, why.reason)
             return
         study = text_of(ds, "StudyInstanceUID")
         table = Marks(images, columns.origin, columns.decimal_comma)
@@ -55,8 +56,10 @@ def bookmark_reader(columns: BookmarkColumns | None) -> Reader:
     return read_bookmarks
 
 
-_NO_COLUMNS = ("no_columns", "nobody says what its columns mean; name them under [harvest.bookmarks] in node.toml")
-_NO_DOCUMENT = ("no_document", "there is no document in the object, or one too large")
+_NO_COLUMNS = Unusable(
+    "no_columns", "nobody says what its columns mean; name them under [harvest.bookmarks] in node.toml"
+)
+_NO_DOCUMENT = Unusable("no_document", "there is no document in the object, or one too large")
 
 
 def separator_in(line: str) -> str:

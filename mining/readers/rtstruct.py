@@ -55,7 +55,7 @@ def read_rtstruct(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Foun
     for position, roi in enumerate(regions[:MAX_REGIONS]):
         yield from _Region(ds, roi, f"StructureSetROISequence[{position + 1}]", contours).found()
     if not regions:
-        yield Rejected(uid, "StructureSetROISequence", "empty", "the object holds no region at all")
+        yield Rejected(uid, "StructureSetROISequence", "no_measurement", "the object holds no region at all")
     if len(regions) > MAX_REGIONS:
         left = len(regions) - MAX_REGIONS
         yield Rejected(uid, "StructureSetROISequence", "too_many_regions", f"and {left} more regions")

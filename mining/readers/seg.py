@@ -47,7 +47,7 @@ def read_seg(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
     uid = text_of(ds, "SOPInstanceUID")
     segmentation = Segmentation(ds, images)
     if not segmentation.segments:
-        yield Rejected(uid, "SegmentSequence", "empty", "the object holds no segment at all")
+        yield Rejected(uid, "SegmentSequence", "no_measurement", "the object holds no segment at all")
     for position in range(len(segmentation.segments)):
         source = Source(uid, f"SegmentSequence[{position + 1}]", "SEG")
         region = NO_LESION.get(segmentation.kind(position)) or segmentation.region(position)

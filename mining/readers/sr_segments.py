@@ -143,7 +143,7 @@ def _named(item: ContentItem) -> _Named | Unusable:
             int(numbers[0]) if numbers else None,
             frozenset(int(frame) - 1 for frame in frames),
         )
-    return Unusable("segment_not_here", "the item names no segmentation")
+    return Unusable("no_such_segment", "the item names no segmentation")
 
 
 def _graphic(item: ContentItem, home: ContentItem, region: Region, segment: Measurement) -> Graphic:

@@ -37,7 +37,7 @@ def test_paths_count_from_one_at_the_root_in_document_order() -> None:
 def test_nesting_beyond_the_recursion_limit_is_cut_with_a_reason() -> None:
     tree = read_tree(chain(sys.getrecursionlimit() + 200), TreeLimits(max_depth=100))
     assert len(tree.items) == 101
-    assert [(cut.path.count("."), cut.reason_code) for cut in tree.cuts] == [(100, "too_deep")]
+    assert [(cut.path.count("."), cut.reason_code) for cut in tree.cuts] == [(100, "nested_too_deep")]
 
 
 def test_a_document_of_too_many_items_is_cut_with_a_reason() -> None:

@@ -221,7 +221,7 @@ def test_regions_find_their_contours_by_number() -> None:
 
 
 def test_an_object_without_regions_is_rejected() -> None:
-    assert read(rtstruct()) == ([], [("StructureSetROISequence", "empty")])
+    assert read(rtstruct()) == ([], [("StructureSetROISequence", "no_measurement")])
 
 
 # --- Contour Data as it stands in a file ------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_what_is_no_stack_of_masks_is_rejected(change: dict[str, object], reason
 
 
 def test_an_object_without_segments_is_rejected() -> None:
-    assert read(seg([], [Frame(BIG, ORIGINS[1])])) == ([], [("SegmentSequence", "empty")])
+    assert read(seg([], [Frame(BIG, ORIGINS[1])])) == ([], [("SegmentSequence", "no_measurement")])
 
 
 def test_frames_that_are_missing_at_the_end_are_empty() -> None:

@@ -1,0 +1,49 @@
+"""docs/harvest.md explains every reason code that the harvest can give, and no other."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import mining
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "harvest.md"
+
+PLACES = {"Unusable": 0, "Cut": 1, "Rejected": 2}
+"""Which argument of each is the code."""
+
+OF_A_VIEW = {"superseded"}
+"""Given where `rejections` are read, not by a reader."""
+
+
+def codes_of(tree: ast.Module) -> Iterator[str]:
+    """The codes written down in a source file; what a variable holds is every text that is assigned to it."""
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        place = PLACES.get(getattr(call.func, "id", ""))
+        if place is None or len(call.args) <= place:
+            continue
+        code = call.args[place]
+        values = [code]
+        if isinstance(code, ast.Name):
+            values = [a.value for a in assigned if ast.dump(a.targets[0]) == ast.dump(ast.Name(code.id, ast.Store()))]
+        for value in values:
+            branches = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+            yield from (b.value for b in branches if isinstance(b, ast.Constant) and isinstance(b.value, str))
+
+
+def rows() -> list[tuple[str, ...]]:
+    section = DOCUMENT.read_text().split("## Reasons\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)
+
+
+def test_every_reason_code_is_explained() -> None:
+    (folder,) = mining.__path__
+    given = {code for path in Path(folder).rglob("*.py") for code in codes_of(ast.parse(path.read_text()))}
+    assert len(given) > 60
+    assert {row[0] for row in rows()} == given | OF_A_VIEW
+
+
+def test_the_reasons_stand_in_order_each_once() -> None:
+    codes = [row[0] for row in rows()]
+    assert codes == sorted(set(codes))
