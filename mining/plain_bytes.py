@@ -1,7 +1,7 @@
-"""Texts and codes straight from an element's bytes, where they are plain ASCII. Pure.
+"""Texts, codes and items straight from the bytes of an element, where they are plain. Pure.
 
 To make elements and items of bytes is most of a walk through a report. Whatever is not plain gets None, and is then
-read in the ordinary way, which gives the same wherever both give something.
+read in the ordinary way, which gives the same wherever both give something. A text is plain where it is ASCII.
 """
 
 from __future__ import annotations
