@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, bindparam, func, or_, select, union
+from sqlalchemy import BindParameter, CompoundSelect, Exists, Select, bindparam, exists, func, or_, select, union
 from sqlalchemy.orm import Session
 
 from db.harvested import ANY_OF, Columns, batches
@@ -84,7 +84,7 @@ def predecessors_of(session: Session, source_sop_instance_uids: Collection[str])
 def patient_documents(session: Session, source_sop_instance_uids: Collection[str]) -> dict[str, Columns]:
     """The documents and all others of the same patients, by UID: a document may name any of them as predecessor.
 
-    Each with its UID, `content_at` and `predecessors`.
+    Each with its UID, `content_at`, `predecessors` and `patient_pk`.
     """
     return {
         row.source_sop_instance_uid: row
@@ -107,6 +107,13 @@ def _foreign() -> CompoundSelect[str, str]:
         .join(Series, Series.series_instance_uid == Image.series_instance_uid)
         .where(Series.study_instance_uid == study, elsewhere)
     )
+    framed = (  # a drawing in millimetres lies on the nearest of all images in its frame of reference
+        select(*document)
+        .join(MeasurementRow, MeasurementRow.source_sop_instance_uid == SourceObject.source_sop_instance_uid)
+        .join(Image, Image.sop_instance_uid == MeasurementRow.sop_instance_uid)
+        .join(Series, Series.series_instance_uid == Image.series_instance_uid)
+        .where(Series.frame_of_reference_uid.in_(_frames_of(study)), elsewhere)
+    )
     who = func.coalesce(Patient.resolved_patient_pk, Patient.patient_pk)
     patient = select(who).join(Study).where(Study.study_instance_uid == study).scalar_subquery()
     rejected = (
@@ -115,8 +122,22 @@ def _foreign() -> CompoundSelect[str, str]:
         .join(Study, Study.study_instance_uid == SourceObject.study_instance_uid)
         .join(Patient, Patient.patient_pk == Study.patient_pk)
         .where(Rejection.reason_code.in_(ANY_OF), who == patient, elsewhere)
+        .where(
+            exists().where(Image.series_instance_uid == Series.series_instance_uid, Series.study_instance_uid == study)
+        )
     )
-    return union(measured, rejected)
+    return union(measured, framed, rejected)
+
+
+def _has_an_image(study: BindParameter[str]) -> Exists:
+    """Or each of a patient's many reports would read all the others again that wait for images."""
+    return exists().where(Image.series_instance_uid == Series.series_instance_uid, Series.study_instance_uid == study)
+
+
+def _frames_of(study: BindParameter[str]) -> Select[str]:
+    return select(Series.frame_of_reference_uid).where(
+        Series.study_instance_uid == study, Series.frame_of_reference_uid != ""
+    )
 
 
 def _studies() -> Select[*tuple[Any, ...]]:
@@ -136,8 +157,12 @@ def _of_patients() -> Select[*tuple[Any, ...]]:
         .where(named, Study.patient_pk.is_not(None))
     )
     studies = select(Study.study_instance_uid).where(Study.patient_pk.in_(patients))
-    return select(SourceObject.source_sop_instance_uid, SourceObject.content_at, SourceObject.predecessors).where(
-        or_(named, SourceObject.study_instance_uid.in_(studies))
+    return (
+        select(
+            SourceObject.source_sop_instance_uid, SourceObject.content_at, SourceObject.predecessors, Study.patient_pk
+        )
+        .join(Study, Study.study_instance_uid == SourceObject.study_instance_uid)
+        .where(or_(named, SourceObject.study_instance_uid.in_(studies)))
     )
 
 

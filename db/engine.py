@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -76,6 +76,20 @@ def reading(sessions: Sessions) -> Session:
         options["isolation_level"] = "REPEATABLE READ"
     session.connection(execution_options=options)
     return session
+
+
+HARVEST_LOCK = 0x6C6573696F6E
+"""Names the lock of `one_writer` among PostgreSQL's advisory locks."""
+
+
+def one_writer(session: Session) -> None:
+    """Wait until no other transaction that asked for this is open; what is read from here on is what they left.
+
+    Copies lie in documents of any study, so no row could be locked that all their writers share. SQLite has one writer
+    anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(HARVEST_LOCK)))
 
 
 def utc_now() -> datetime:

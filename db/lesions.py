@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Label, Select, Table, case, delete, false, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from db.engine import one_writer
 from db.errors import GeometryError
 from db.geometry import Axis, BoxPx, PixelSpacing
 from db.harvested import ANY_OF, Columns, batches, long_axis_of, outline_of, short_axis_of
@@ -56,6 +57,7 @@ _RESOLVED = aliased(Patient)
 def refresh(session: Session, lesion_ids: Collection[str] | None = None) -> int:
     """Write the flat rows of these lesions again, of all if None; returns how many there are now."""
     session.flush()
+    one_writer(session)  # what a harvest wrote between reading and writing here would be lost
     rows = rebuild(session, lesion_ids)
     if lesion_ids is None:
         session.execute(delete(_LESIONS))

@@ -23,7 +23,7 @@ BY_ALGORITHM = "drawn by an algorithm"
 OWN_COPY = "copy of our own result"
 SUPERSEDED = "superseded by a later document"
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Harvested:
     @property
     def age(self) -> tuple[datetime, str, str]:
         """Sorts the oldest document first; one without a time counts as the oldest."""
-        return (self.content_at or _NEVER, self.source_sop_instance_uid, self.lesion_id)
+        return (self.content_at or NEVER, self.source_sop_instance_uid, self.lesion_id)
 
     @property
     def box(self) -> BoxPx:

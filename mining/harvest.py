@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from db.documents import foreign_sources, images_as_read, own_results, sources_of_study
-from db.engine import Sessions, reading, utc_now
+from db.engine import Sessions, one_writer, reading, utc_now
 from db.files import FileStore
 from db.harvested import (
     long_axis_of,
@@ -92,6 +92,7 @@ def harvest_study(
         with reading(sessions) as session:
             read = read_study(session, study_instance_uid, files, settings)
         with sessions.begin() as session:
+            one_writer(session)
             if read.basis.still_holds(session):
                 return save_study(session, read, utc_now(), settings)
         log.info("reading again study=%s: it changed meanwhile", study_instance_uid)
@@ -151,7 +152,7 @@ def save_study(
     study_instance_uid, readings = read.study_instance_uid, read.readings
     note(session, read.lost, now)
     documents = {each.source.sop_instance_uid for each in (*readings, *read.foreign)}
-    touched = images_touched(session, documents | read.left)
+    touched = images_touched(session, documents | read.left | {each.sop_instance_uid for each in read.lost})
     remove_sources(session, read.left)
     for each in (*readings, *read.foreign):
         ids = lasting_ids(_known(session, each.source.sop_instance_uid), [found for found, _ in each.measurements])

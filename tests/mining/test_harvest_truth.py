@@ -107,6 +107,17 @@ def test_a_key_image_of_a_replaced_document_goes_with_it(node: Node) -> None:
     assert node.rows() == []
 
 
+def test_a_place_that_was_saved_again_is_one_row_with_two_sources(node: Node) -> None:
+    places = [
+        tid1500(measured_point(f"{SERIES}.1", at), sop_instance_uid=uid)
+        for uid, at in (("1.5.1", (12.0, 9.0)), ("1.5.2", (12.04, 9.0)), ("1.5.3", (12.2, 9.0)))
+    ]
+    node.receive(*ct_series(), *places[::-1])
+    node.harvest()
+    assert [row.source_sop_instance_uid for row in node.rows()] == ["1.5.1", "1.5.3"]
+    assert [uid for _, uid in node.sources()] == ["1.5.1", "1.5.2", "1.5.3"]
+
+
 def test_a_document_that_goes_gives_its_copy_back(node: Node) -> None:
     node.receive(*ct_series(), report("1.5.1"), report("1.5.2", at="20260303100000"))
     node.harvest()
