@@ -25,7 +25,7 @@ PATIENTS_IMAGES = ("DI", "DF", "DV")
 digitized film, digitized video. Scanned documents, drawings, synthetic images and screens of workstations are not."""
 
 _LOCALIZER = re.compile(
-    r"(?<![a-z])(?:locali[sz]er|scout|topogramm?e?|surview|scanogram|lokalizer|cuadro ?de ?localizaci[óo]n"
+    r"(?<![a-z])(?:locali[sz]ers?|scouts?|topogramm?(?:e|s)?|surviews?|scanograms?|lokalizer|cuadro ?de ?localizaci[óo]n"
     r"|(?:3|three)[ -]?(?:plane|pl)[ -]?loc)(?![a-z])",
     re.IGNORECASE,
 )

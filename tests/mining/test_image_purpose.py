@@ -36,6 +36,7 @@ def with_elements(ds: Dataset, **elements: object) -> Dataset:
         ({"ImageType": ["DERIVED", "SECONDARY", "AXIAL", "TOPOGRAM"]}, "localizer"),
         ({"ImageType": ["LOCALIZER", "PRIMARY", "AXIAL"]}, ""),
         ({"SeriesDescription": "Scout"}, "localizer"),
+        ({"SeriesDescription": "Localizers"}, "localizer"),
         ({"SeriesDescription": "Topogramm 0.6 T20f"}, "localizer"),
         ({"SeriesDescription": "SURVIEW_512"}, "localizer"),
         ({"SeriesDescription": "3-plane loc"}, "localizer"),
