@@ -40,6 +40,8 @@ _NAME = re.compile(
 )
 _ANGLE = re.compile(r"\d\s*(?:°|deg(?:rees?)?\b|grad\b)(?!\s*[cf]\b)", re.IGNORECASE)
 _CALIBRATION = re.compile(r"calibra|kalibr|étalonn|scale\s*bar|校正", re.IGNORECASE)
+_INTENSITY = re.compile(r"\d\s*(?:HU|HE|UH)\b|\bSUV|\b(?:mean|avg|average|mittelwert|std|sd)\b", re.IGNORECASE)
+_EXTENT = re.compile(r"(?:mm|cm)\s*\^?[23]|\barea\b|fl[äa]che|perimet|p[ée]rim|umfang|\bvol", re.IGNORECASE)
 _CENTIMETRES = ("c", "с", "厘", "公", "セ", "س")
 """How the units of 10 mm begin; the second is the Cyrillic letter."""
 _SIGNS = str.maketrans({"º": "°", "٫": ".", "٬": "'", "’": "'", "،": ","})
@@ -75,6 +77,12 @@ def is_of_no_lesion(text: str) -> bool:
     if _CALIBRATION.search(plain) or is_size_of_organ(plain):
         return True
     return _ANGLE.search(plain) is not None and not stated_in_text(text)
+
+
+def states_intensity_alone(text: str) -> bool:
+    """Whether a text states what the voxels of its region hold, and no size: `Mean 45 HU, SD 12`."""
+    plain = _plain(text)
+    return _INTENSITY.search(plain) is not None and _EXTENT.search(plain) is None and not stated_in_text(text)
 
 
 def _plain(text: str) -> str:

@@ -210,8 +210,8 @@ class _State:
             if lesion.is_no_lesion or lesion.graphics[0].path in angles:
                 for graphic in lesion.graphics:
                     self._reject(graphic.path, SAID_TO_BE_NO_LESION)
-            elif lesion.at is not None:
-                yield self._place(page.image, lesion.at, lesion.graphics[0].path, lesion)
+            elif (at := lesion.at or lesion.sampled_at) is not None:
+                yield self._place(page.image, at, lesion.graphics[0].path, lesion)
             else:
                 yield self._measurement(page, lesion)
         for text in left:

@@ -87,6 +87,15 @@ class Lesion:
         return any(text.measures for text in self.texts)
 
     @property
+    def sampled_at(self) -> PointPx | None:
+        """The middle of a region that only samples the image's values, and is no outline of what it lies in."""
+        shape = self.graphics[0].drawn.shape if self.graphics else None
+        if shape is None or shape.outline is None or not any(text.samples for text in self.texts):
+            return None
+        is_named = self.graphics[0].tracking_uid or any(text.stated or text.name for text in self.texts)
+        return None if is_named else shape.outline.centre
+
+    @property
     def is_no_lesion(self) -> bool:
         return any(text.of_no_lesion for text in self.texts) and not any(text.stated for text in self.texts)
 

@@ -11,7 +11,7 @@ from db.geometry import PointPx
 from mining.drawings import Unusable
 from mining.elements import integer_of, numbers_of, text_of
 from mining.readers.gsps_coordinates import Pair
-from mining.stated_text import is_of_no_lesion, lesion_named_in, stated_in_text
+from mining.stated_text import is_of_no_lesion, lesion_named_in, stated_in_text, states_intensity_alone
 
 LONGEST_SAYING = 500
 """So much of a text is looked through for lengths and names; what is longer is prose."""
@@ -36,6 +36,8 @@ class Text:
     """Of a lesion."""
     of_no_lesion: bool = False
     """It says that its drawing is a scale, an angle or the size of an organ."""
+    samples: bool = False
+    """It says what the voxels of its region hold, and no size."""
     group: int | None = None
     compound: int | None = None
     tracking_id: str = ""
@@ -74,6 +76,7 @@ def read_text(item: Dataset, path: str, annotation: int, to_pixels: ToPixels) ->
         stated=() if of_no_lesion else stated_in_text(said),
         name=lesion_named_in(said),
         of_no_lesion=of_no_lesion,
+        samples=states_intensity_alone(said),
         group=integer_of(item, "GraphicGroupID"),
         compound=integer_of(item, "CompoundGraphicInstanceID"),
         tracking_id=text_of(item, "TrackingID"),

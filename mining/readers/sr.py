@@ -5,6 +5,7 @@ One walk finds drawings and numbers by concept, wherever they stand; nothing dep
 - two lines of one lesion and image, named long and short or crossing near their middles, are one measurement;
 - a region gives derived axes, unless the axes of the same lesion are drawn too;
 - a point is a place without an extent, unless its lesion is drawn on that image too;
+- a region that only samples the image's values is a place, too;
 - what its own group calls anatomy is no lesion;
 - everything left over is rejected with a reason.
 """
@@ -26,6 +27,7 @@ from mining.readers.sr_drawings import read_drawings
 from mining.readers.sr_lesions import lesions_of, spots_alone
 from mining.readers.sr_numbers import leftovers
 from mining.readers.sr_purpose import about_no_lesions, take_out_anatomy
+from mining.readers.sr_samples import leave_samples_as_places
 
 
 def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
@@ -44,6 +46,7 @@ def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
     drawings = read_drawings(tree, around, images)
     drawn = drawings.drawn
     anatomy = take_out_anatomy(drawings, around)
+    leave_samples_as_places(drawings, around)
     lesions, merged = lesions_of(drawings.graphics, around)
     spots, attached = spots_alone(drawings.spots, drawings.graphics, around)
     attributes = Attributes(uid, "SR", around, lesions, spots)

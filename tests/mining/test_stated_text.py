@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mining.stated_text import is_of_no_lesion, lesion_named_in, stated_in_text
+from mining.stated_text import is_of_no_lesion, lesion_named_in, stated_in_text, states_intensity_alone
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,24 @@ def test_a_lesion_has_the_name_that_a_text_gives_it(text: str, name: str) -> Non
 )
 def test_an_angle_a_scale_and_the_size_of_an_organ_are_of_no_lesion(text: str, none: bool) -> None:
     assert is_of_no_lesion(text) is none
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("Mean 45 HU, SD 12", True),
+        ("45 HE", True),
+        ("SUVmax 4.2", True),
+        ("Area 120 mm², mean 45 HU", False),
+        ("23 mm, 45 HU", False),
+        ("Vol 3.2 cm³ Mean 45", False),
+        ("meaningful", False),
+        ("TL1", False),
+        ("", False),
+    ],
+)
+def test_a_text_may_state_what_voxels_hold_and_no_size(text: str, alone: bool) -> None:
+    assert states_intensity_alone(text) is alone
 
 
 @pytest.mark.parametrize("part", ["1 x 2 x 3 ", "9", "target lesion ", "١ ", "23 mm x ", ". , ", "1'"])
