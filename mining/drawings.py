@@ -162,6 +162,14 @@ def recist_pairs(lines: Sequence[Axis], spacing: PixelSpacing | None) -> list[tu
     return pairs
 
 
+def two_axes(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | Unusable:
+    """The shape of two lines that are given by their 4 ends, one line after the other; the length says which is long."""
+    long_axis, short_axis = ordered(Axis(points[0], points[1]), Axis(points[2], points[3]), spacing)
+    if long_axis.length_px == 0:
+        return Unusable("zero_length", "two lines without length")
+    return Shape(long_axis, short_axis if short_axis.length_px > 0 else None)
+
+
 def is_outline_of(outline: BoxPx, long_axis: Axis, short_axis: Axis) -> bool:
     """Whether a region is drawn around the lesion whose axes are drawn too."""
     middle = long_axis.middle

@@ -179,6 +179,19 @@ GSPS_DIALECTS = [
         rejections=["not_a_measurement"] * 2,
     ),
     _dialect(
+        "GSPS, the size of an organ",
+        "a line; the text names an organ's measure",
+        lambda: _on_ct(annotation(_cross()[:1], [text_object("Aortic root 20 mm", LONG[1])], [FIRST])),
+        [],
+        rejections=["not_a_measurement"],
+    ),
+    _dialect(
+        "GSPS, an ellipse for the mean HU alone",
+        "ELLIPSE; the text states no size",
+        lambda: _on_ct(annotation([graphic("ELLIPSE", [*LONG, *SHORT])], [text_object("Mean 45 HU, SD 12")], [FIRST])),
+        [Row(FIRST, truth=False)],
+    ),
+    _dialect(
         "GSPS, an ellipse",
         "ELLIPSE, the ends of its axes",
         lambda: _on_ct(annotation([graphic("ELLIPSE", [*LONG, *SHORT])], [text_object("長径 ２０．０ ｍｍ")], [FIRST])),

@@ -198,6 +198,13 @@ SR_DIALECTS = [
             code(FINDING, ("15825003", "SCT", "Aorta")), measured_line(LENGTH, TEN, FIRST, 10.0)))],
         [], rejections=["anatomy_not_lesion"],
     ),
+    _dialect(
+        "The size of an organ by its own name", "NUM > INFERRED FROM > SCOORD",
+        lambda: [*ct_series(), tid1500(group(
+            measured_line(("11853-7", "LN", "Left Kidney Length"), TEN, FIRST, 10.0),
+            measured_line(("18154-5", "LN", "Interventricular Septum Thickness"), FIVE, FIRST, 5.0)))],
+        [], codes="LN", rejections=["not_a_measurement"] * 2,
+    ),
     *VIEWER_DIALECTS,
     *OLDER_DIALECTS,
     *CAD_DIALECTS,

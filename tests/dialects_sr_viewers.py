@@ -113,6 +113,11 @@ def _ohif_angle() -> Dataset:
     return tid1500(_tool("Angle", 1, bend), _tool("Length", 2, measured_line(SRT_LENGTH, TEN, FIRST, 10.0)))
 
 
+def _ohif_sample() -> Dataset:
+    mean = num(("112031", "DCM", "Attenuation Coefficient"), 45.0, "[hnsf'U]", scoord("CIRCLE", TEN, image(FIRST)))
+    return tid1500(_tool("CircleROI", 1, mean))
+
+
 def _dwv_034() -> Dataset:
     """The root is the group, each drawing holds what belongs to it; one lies on a plane that the viewer computed."""
 
@@ -165,6 +170,8 @@ VIEWER_DIALECTS = [
              [Row(FIRST, truth=False), Row(FIRST, truth=False), Row(SECOND, truth=False)], units="HU, none"),
     _dialect("OHIF: an Angle is none", "NUM > INFERRED FROM > SCOORD", _ohif_angle, [Row(FIRST, 10.0)],
              units="deg, mm", rejections=["an_angle"]),
+    _dialect("OHIF: a circle for the mean HU alone", "NUM > INFERRED FROM > SCOORD", _ohif_sample,
+             [Row(FIRST, truth=False)], units="HU"),
     _dialect("DWV 0.34", "SCOORD that holds its NUMs", _dwv_034,
              [Row(FIRST, 10.0, 4.0, derived=True), Row(SECOND, 8.0, 4.0, derived=True)],
              root="125007 DCM Measurement Group", units="mm, cm2",

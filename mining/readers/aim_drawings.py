@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from db.geometry import Axis, PixelSpacing, PointPx
+from db.geometry import PixelSpacing, PointPx
 from db.measurement import ImageReference
-from mining.drawings import Shape, Unusable, shape_of
+from mining.drawings import Shape, Unusable, shape_of, two_axes
 from mining.known_images import KnownImages
 from mining.outline_budget import OutlineBudget
 from mining.readers.aim_xml import Element
-from mining.recist import ordered
 from mining.written import number_in
 
 MAX_POINTS = 50_000
@@ -90,10 +89,7 @@ def _lines(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | U
         return shape_of("POLYLINE", points, spacing)
     if len(points) != 4:
         return Unusable("unknown_graphic", f"{len(points)} points that nothing connects are neither line nor outline")
-    long_axis, short_axis = ordered(Axis(points[0], points[1]), Axis(points[2], points[3]), spacing)
-    if long_axis.length_px == 0:
-        return Unusable("zero_length", "two lines without length")
-    return Shape(long_axis, short_axis if short_axis.length_px > 0 else None)
+    return two_axes(points, spacing)
 
 
 def _in_plane(

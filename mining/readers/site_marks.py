@@ -13,7 +13,7 @@ from typing import Any
 from db.geometry import Axis, PixelSpacing, PointPx
 from db.measurement import ImageReference, Measurement, Source, WeakLabel
 from db.uids import uid_from
-from mining.drawings import SAID_TO_BE_NO_LESION, Shape, Unusable, recist_pairs, shape_of
+from mining.drawings import SAID_TO_BE_NO_LESION, Shape, Unusable, recist_pairs, shape_of, two_axes
 from mining.known_images import KnownImages
 from mining.outline_budget import OutlineBudget
 from mining.recist import axes_cross, ordered
@@ -213,10 +213,7 @@ def _axes(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | Po
         return shape_of("POLYLINE", points, spacing)
     if len(points) != 4:
         return Unusable("bad_coordinates", f"two axes have 4 ends, these are {len(points)}")
-    long_axis, short_axis = ordered(Axis(points[0], points[1]), Axis(points[2], points[3]), spacing)
-    if long_axis.length_px == 0:
-        return Unusable("zero_length", "two lines without length")
-    return Shape(long_axis, short_axis if short_axis.length_px > 0 else None)
+    return two_axes(points, spacing)
 
 
 def _points(text: str, shift: float, decimal_comma: bool) -> list[PointPx] | Unusable:
