@@ -163,7 +163,7 @@ def recist_pairs(lines: Sequence[Axis], spacing: PixelSpacing | None) -> list[tu
 
 
 def two_axes(points: Sequence[PointPx], spacing: PixelSpacing | None) -> Shape | Unusable:
-    """The shape of two lines that are given by their 4 ends, one line after the other; the length says which is long."""
+    """The shape of two lines given by their 4 ends, one line after the other; the longer one is the long axis."""
     long_axis, short_axis = ordered(Axis(points[0], points[1]), Axis(points[2], points[3]), spacing)
     if long_axis.length_px == 0:
         return Unusable("zero_length", "two lines without length")

@@ -122,10 +122,10 @@ def _is_lesion_code(coded: Code) -> bool:
 
 
 def _is_organ_code(coded: Code) -> bool:
-    """A typed name has no value."""
-    return coded.value != "" and (
-        _TOPOGRAPHY.match(coded.value) is not None or _ORGAN.fullmatch(_plain(coded.meaning)) is not None
-    )
+    """A typed name has no value; a code of a site's own scheme (99…, PS3.16 8.2) is one of its labels."""
+    if not coded.value or coded.scheme.startswith("99"):
+        return False
+    return _TOPOGRAPHY.match(coded.value) is not None or _ORGAN.fullmatch(_plain(coded.meaning)) is not None
 
 
 def _plain(text: str) -> str:

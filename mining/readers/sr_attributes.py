@@ -14,7 +14,7 @@ from mining.content_tree import ContentItem
 from mining.readers.sr_context import Surroundings
 from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_lesions import Lesion
-from mining.readers.sr_numbers import stated_lengths
+from mining.readers.sr_numbers import length_above, stated_lengths
 from mining.readers.sr_segments import with_segment
 from mining.readers.sr_texts import LesionText, LesionTexts, without_placeholders
 from mining.recist import ordered
@@ -66,6 +66,8 @@ class Attributes:
             stated = (values[0], values[1]) if long_axis is first.shape.long_axis else (values[1], values[0])
         parts = list(dict.fromkeys(self._parts(lesion)))
         text = self._text(first, parts)
+        if stated == (None, None) and len(lesion) == 1 and first.shape.is_line:
+            stated = length_above(first.item), None
         if stated == (None, None):
             stated = (text.long_mm, text.short_mm if short_axis is not None else None)
         measurement = Measurement(

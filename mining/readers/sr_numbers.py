@@ -56,6 +56,12 @@ def stated_lengths(numbers: Sequence[ContentItem]) -> tuple[float | None, float 
     return long_mm, short_mm
 
 
+def length_above(drawing: ContentItem) -> float | None:
+    """What a number right above a line states of it in mm, whatever its own concept calls it."""
+    number = drawing.parent
+    return stated_mm(number) if number is not None and number.value_type == "NUM" else None
+
+
 def leftovers(tree: ContentTree, drawn_or_pointed: Sequence[Graphic | Spot]) -> Iterator[Leftover]:
     """Numbers without a drawing, other coordinates; or that there was nothing at all.
 

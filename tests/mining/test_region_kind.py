@@ -63,6 +63,7 @@ BONE = Code("272673000", "SCT", "Bone")
         (None, Code("10200004", "SCT", "Liver"), "Lesion 2", LESION),
         (None, Code("T-C4000", "SRT", "Lymph node"), "", LESION),
         (None, Code("", "", "Liver"), "", UNCLEAR),
+        (None, Code("LIV", "99SITE", "Liver"), "", UNCLEAR),
         (Code("M-01000", "SRT", ""), None, "", LESION),
         (Code("9", "99LOCAL", "Morphologic abnormality"), None, "", LESION),
         (None, Code("M-80006", "SRT", "Neoplasm, Secondary"), "", LESION),

@@ -327,6 +327,21 @@ def test_drawings_in_millimetres_ask_for_their_own_slice_alone() -> None:
     assert images.asked == 60
 
 
+@pytest.mark.parametrize(
+    "concept", [("33728-7", "LN", "Size.maximum dimension in Tumor"), ("D1", "99VENDOR", "Durchmesser")]
+)
+def test_a_number_right_above_a_line_states_its_length_whatever_it_is_called(concept: tuple[str, str, str]) -> None:
+    (found,), _ = read(tid1500(group(measured_line(concept, LONG, IMAGE, 2.0, "cm"))))
+    assert found.stated_long_axis_mm == 20.0
+
+
+def test_a_perimeter_above_an_outline_states_no_axis() -> None:
+    ring = ((10.0, 10.0), (20.0, 10.0), (20.0, 16.0), (10.0, 16.0), (10.0, 10.0))
+    perimeter = num(("131191004", "SCT", "Perimeter"), 32.0, "mm", scoord("POLYLINE", ring, image(IMAGE)))
+    (found,), _ = read(tid1500(group(perimeter)))
+    assert (found.derived, found.stated_long_axis_mm) == (True, None)
+
+
 KIDNEY = code(FINDING, ("64033007", "SCT", "Kidney"))
 
 
