@@ -25,8 +25,8 @@ PATIENTS_IMAGES = ("DI", "DF", "DV")
 digitized film, digitized video. Scanned documents, drawings, synthetic images and screens of workstations are not."""
 
 _LOCALIZER = re.compile(
-    r"(?<![a-z])(?:locali[sz]ers?|scouts?|topogramm?(?:e|s)?|surviews?|scanograms?|lokalizer|cuadro ?de ?localizaci[óo]n"
-    r"|(?:3|three)[ -]?(?:plane|pl)[ -]?loc)(?![a-z])",
+    r"(?<![a-z])(?:locali[sz]ers?|scouts?|topogramm?(?:e|s)?|surviews?|scanograms?|lokalizer"
+    r"|cuadro ?de ?localizaci[óo]n|(?:3|three)[ -]?(?:plane|pl)[ -]?loc)(?![a-z])",
     re.IGNORECASE,
 )
 _MR_LOCALIZER = re.compile(r"(?<![a-z])(?:survey|pilot|loc)(?![a-z])", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""A region that only samples the image's values is a place; one whose size is stated, or that is a lesion, is measured."""
+"""A region that only samples the image's values is a place; one with a size, or of a lesion, is measured."""
 
 import pytest
 from builders import (
