@@ -64,7 +64,7 @@ def shape_of(
     """
     reader = _READERS.get(graphic_type)
     if reader is None:
-        return Unusable("unknown_graphic", f"graphic type {graphic_type[:16]!r} is not known")
+        return Unusable("unknown_graphic", "a graphic of a type that is not known")
     return reader(points, spacing, encloses)
 
 

@@ -65,7 +65,7 @@ def drawn_by(
     solid = stated.startswith("threedimension")
     kind = _KINDS.get(stated.removeprefix("twodimension").removeprefix("threedimension"))
     if kind is None:
-        return Unusable("unknown_graphic", f"a markup of type {stated[:40]!r} is no measurement")
+        return Unusable("unknown_graphic", "a markup of this type is no measurement")
     coordinates = _in_order(list(markup.all(*COORDINATES)))
     if not 0 < len(coordinates) <= MAX_POINTS:
         return Unusable("bad_coordinates", f"a markup has 1 to {MAX_POINTS} points, this one has {len(coordinates)}")

@@ -95,7 +95,7 @@ class Coordinates:
         if units in ("PIXEL", ""):
             return [PointPx.from_scoord(x, y) for x, y in pairs]
         if units != "DISPLAY":
-            return Unusable("unknown_units", f"coordinates in units of {units[:16]!r} are not read")
+            return Unusable("unknown_units", "its coordinates are neither in units of PIXEL nor of DISPLAY")
         display = self._display(image, known)
         return display if isinstance(display, Unusable) else [display.to_px(u, v) for u, v in pairs]
 

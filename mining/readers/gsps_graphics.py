@@ -97,7 +97,7 @@ def read_compound(
     if kind in _MEASURE_NOTHING:
         return Unusable("not_a_measurement", f"a {kind} measures no lesion")
     if kind not in ("MULTILINE", "RULER", "RANGELINE", "ARROW", "CROSSHAIR", "RECTANGLE", "ELLIPSE"):
-        return Unusable("unknown_graphic", f"a compound graphic of type {kind[:16]!r} is not known")
+        return Unusable("unknown_graphic", "a compound graphic of a type that is not known")
     units = text_of(item, "CompoundGraphicUnits").upper()
     points = _points(item, units, to_pixels)
     if isinstance(points, Unusable):

@@ -94,10 +94,9 @@ def leftovers(tree: ContentTree, drawn_or_pointed: Sequence[Graphic | Spot]) -> 
 
 
 def _number_alone(item: ContentItem) -> Unusable:
-    unit = unit_of_number(item)
-    if unit in MILLIMETRES:
+    if unit_of_number(item) in MILLIMETRES:
         return Unusable("no_coordinates", "a length without a drawing: it is not known where it was measured")
-    return Unusable("not_a_length", f"a number without a drawing; its unit {unit[:16]!r} is no length")
+    return Unusable("not_a_length", "a number without a drawing; its unit is no length")
 
 
 def _follow_references(tree: ContentTree, graphics: Sequence[Graphic]) -> None:
