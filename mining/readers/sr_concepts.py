@@ -49,9 +49,6 @@ area ever becomes one."""
 IMAGE_LIBRARY = "111028"
 """What a document lists of its images; an entry is about no lesion (TID 1600)."""
 
-FINDING_CATEGORY = {"276214006"}
-"""Finding category (TID 1501): what kind of thing a group is about."""
-
 ANGLES = {"deg", "degree", "degrees", "\N{DEGREE SIGN}", "rad", "radian", "'"}
 
 FIELDS = {

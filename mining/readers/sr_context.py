@@ -21,6 +21,7 @@ from mining.readers.sr_concepts import (
     role_in_words,
     role_of,
 )
+from mining.region_kind import RegionKind, kind_of_region
 
 
 class Surroundings:
@@ -71,6 +72,10 @@ class Surroundings:
             if container is None and ancestor.value_type == "CONTAINER":
                 container = ancestor
         return item
+
+    def kind_of(self, group: ContentItem, name: str = "") -> RegionKind:
+        """What a group is about, by its Finding Category and Finding (TID 1501), and by the name that it was given."""
+        return kind_of_region(self.code([group], "category"), self.code([group], "finding"), name)
 
     def nearest(self, chain: Iterable[ContentItem], field: str) -> ContentItem | None:
         for item in chain:

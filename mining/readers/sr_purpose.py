@@ -9,7 +9,7 @@ from mining.readers.sr_context import Surroundings
 from mining.readers.sr_drawings import Drawings
 from mining.readers.sr_graphics import Graphic, Spot
 from mining.readers.sr_numbers import Leftover
-from mining.region_kind import LONGEST_NAME, RegionKind, kind_of_region
+from mining.region_kind import LONGEST_NAME, RegionKind
 from mining.stated_text import is_of_no_lesion
 
 NO_LESION_REPORTS = {
@@ -52,7 +52,7 @@ _ANATOMY = Unusable("anatomy_not_lesion", "its finding or its category is anatom
 
 def _no_lesion(home: ContentItem, around: Surroundings) -> Unusable | None:
     finding, name = around.code([home], "finding"), around.text([home], "tracking_id").rpartition(":")[2]
-    kind = kind_of_region(around.code([home], "category"), finding, name)
+    kind = around.kind_of(home, name)
     if kind is RegionKind.ANATOMY:
         return _ANATOMY
     words = [name, around.text([home], "label"), "" if finding is None else finding.meaning]

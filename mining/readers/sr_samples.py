@@ -11,7 +11,7 @@ import re
 from mining.readers.sr_context import Surroundings, unit_of_number
 from mining.readers.sr_drawings import Drawings
 from mining.readers.sr_graphics import Graphic, Spot
-from mining.region_kind import RegionKind, kind_of_region
+from mining.region_kind import RegionKind
 from mining.stated_text import lesion_named_in
 
 _INTENSITY = re.compile(r"hnsf|hounsfield|^hu$|suv|^\[?g/ml|^bq/ml|^\{?counts", re.IGNORECASE)
@@ -33,10 +33,8 @@ def _is_sample(graphic: Graphic, around: Surroundings) -> bool:
         return False
     if not all(_INTENSITY.search(unit_of_number(number)) for number in graphic.numbers):
         return False
-    home = [graphic.home]
-    name = around.text(home, "tracking_id")
-    kind = kind_of_region(around.code(home, "category"), around.code(home, "finding"), name)
-    return kind is not RegionKind.LESION and not lesion_named_in(name)
+    name = around.text([graphic.home], "tracking_id")
+    return around.kind_of(graphic.home, name) is not RegionKind.LESION and not lesion_named_in(name)
 
 
 def _spot(graphic: Graphic) -> Spot:

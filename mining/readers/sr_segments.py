@@ -13,21 +13,18 @@ from dataclasses import dataclass, replace
 from db.measurement import Measurement, Source
 from mining.content_tree import ContentItem
 from mining.drawings import Unusable
-from mining.elements import code_of, items_of, numbers_of, text_of
+from mining.elements import items_of, numbers_of, text_of
 from mining.known_images import KnownImages
 from mining.readers.seg import NO_LESION, Segmentation
-from mining.readers.sr_concepts import FINDING_CATEGORY, IMAGE_LIBRARY
+from mining.readers.sr_concepts import IMAGE_LIBRARY
 from mining.readers.sr_context import Surroundings, content_text
 from mining.readers.sr_graphics import Graphic
-from mining.readers.sr_images import SEGMENTATIONS
-from mining.region_kind import RegionKind, kind_of_region
+from mining.readers.sr_images import MAX_FRAMES, SEGMENTATIONS
+from mining.region_kind import RegionKind
 from mining.region_slices import Effort, Region
 
 MAX_SEGMENTATIONS = 8
 """Other objects that are opened for one document; one segmentation for a report is the rule."""
-
-MAX_FRAMES = 10_000
-"""Of one Referenced Frame Number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +101,7 @@ class Segments:
         return found[0]
 
     def _kind(self, segmentation: Segmentation, position: int, home: ContentItem) -> RegionKind:
-        categories = [child for child in home.children if child.concept and child.concept.value in FINDING_CATEGORY]
-        category = code_of(categories[0].dataset, "ConceptCodeSequence") if categories else None
-        said = kind_of_region(category, self._around.code([home], "finding"))
+        said = self._around.kind_of(home)
         return segmentation.kind(position) if said is RegionKind.UNCLEAR else said
 
 
