@@ -65,17 +65,27 @@ _ORGAN = re.compile(
 
 _LESION_WORDS = re.compile(
     r"\b(?:gtv|nodul|lesion|laesion|lasion|tumou?r|tumeur|mass(?:es|a|e|en)?\b|cysts?\b|zyste|kyste|quiste|metasta|adenopath"
-    r"|lymphadenopath|lymph ?nod|lymphknoten|ganglion lymph|ganglio|neoplas|malignan|carcinom|karzinom|sarcom|lymphom"
+    r"|lymphadenopath|lymph ?nod|lymphknoten|ganglion lymph|ganglios?\b|linfonod|neoplas|malignan"
+    r"|carcinom|karzinom|sarcom|lymphom"
     r"|adenom|haemangiom|hemangiom|angioma|gliom|glioblastom|meningiom|hepatom|hcc\b|nscl|abscess|abszess|rundherd"
     r"|herd\b|polyps?\b|recist|target\b(?! volume)|granulom)"
 )
 
-_MARGIN_WORDS = re.compile(r"\b(?:p ?tv|c ?tv|i ?tv|igtv|i gtv|target volume|zielvolumen|boost)")
+_MARGIN_WORDS = re.compile(
+    r"\b(?:p ?tv|c ?tv|i ?tv|igtv|i gtv|target volume|zielvolumen|boost)"
+    r"|\b(?:gtv|tumou?r|lesion|mass|nodule) (?:ring|shell|rind|margin|exp(?:an\w*)?)\b"
+    r"|\b(?:ring|shell|rind|margin)(?: of| around)? (?:the )?(?:gtv|tumou?r|lesion)"
+)
+
+_GROWN = re.compile(r"(?:gtv|tumou?r|lesion|nodule)\w*?\s*[-+]\s*\d+(?:[.,]\d+)?\s*[mc]m(?![a-z])", re.IGNORECASE)
+"""A lesion made larger or smaller, as planning systems name it: "GTV+5mm"."""
 
 _NEGATED = re.compile(
     r"\b(?:without|free of|no|non|minus|excluding|excl|except|healthy|normal|outside|ohne|sans|sin|less|not)"
     r"(?: any| the)? (?:gtv|nodul|lesion|tumou?r|tumeur|mass|cyst|metasta|neoplas)"
-    r"|\b(?:tumou?r|lesion|gtv|mass|nodule) ?(?:free|bed|bett|loge)\b"
+    r"|\b(?:tumou?r|lesion|gtv|mass|nodule) ?(?:free|bed|bett|loge|avoid\w*|effect)\b|\boff target\b"
+    r"|\b(?:sub|near|background|avoid\w*|elective)\b.*\b(?:gtv|tumou?r|lesion|lymph ?node)"
+    r"|\b(?:lymph ?nodes?|lymphknoten) (?:elective|elektiv|levels?)\b"
 )
 
 _SUBTRACTED = re.compile(r"[a-z]{2,}\s*-\s*(?:i?gtv|ptv|ctv|itv)", re.IGNORECASE)
@@ -112,7 +122,7 @@ def kind_of_name(name: str) -> RegionKind:
     plain = _plain(name)
     if _NEGATED.search(plain):
         return RegionKind.UNCLEAR
-    if _MARGIN_WORDS.search(plain):
+    if _MARGIN_WORDS.search(plain) or _GROWN.search(name[:LONGEST_NAME]):
         return RegionKind.MARGIN
     return RegionKind.LESION if _LESION_WORDS.search(plain) else RegionKind.UNCLEAR
 
