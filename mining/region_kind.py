@@ -77,8 +77,10 @@ _MARGIN_WORDS = re.compile(
     r"|\b(?:ring|shell|rind|margin)(?: of| around)? (?:the )?(?:gtv|tumou?r|lesion)"
 )
 
-_GROWN = re.compile(r"(?:gtv|tumou?r|lesion|nodule)\w*?\s*[-+]\s*\d+(?:[.,]\d+)?\s*[mc]m(?![a-z])", re.IGNORECASE)
-"""A lesion made larger or smaller, as planning systems name it: "GTV+5mm"."""
+_GROWN = re.compile(
+    r"(?:(?:gtv|tumou?r|lesion|nodule)\w*?\s*\+|gtv\w*?\s*-)\s*\d+(?:[.,]\d+)?\s*[mc]m(?![a-z])", re.IGNORECASE
+)
+"""A lesion made larger or smaller, as planning systems name it: "GTV+5mm"; "lesion - 5 mm" states its size."""
 
 _NEGATED = re.compile(
     r"\b(?:without|free of|no|non|minus|excluding|excl|except|healthy|normal|outside|ohne|sans|sin|less|not)"

@@ -31,6 +31,7 @@ LESION, ANATOMY, MARGIN, UNCLEAR = RegionKind.LESION, RegionKind.ANATOMY, Region
         ("GTV_MRI", LESION),
         ("nodule with an irregular margin", LESION),
         ("lesion-2", LESION),
+        ("Nodule - 12 mm", LESION),
         ("GTV+5mm", MARGIN),
         ("GTV_1 - 5 mm", MARGIN),
         ("GTV ring", MARGIN),
