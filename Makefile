@@ -29,7 +29,7 @@ lint: install
 	$(BIN)/mypy
 
 quick: install
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 # Two workers, a file to one of them: most slow tests wait for a server and not for a core.
 test: install peers lint

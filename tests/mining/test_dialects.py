@@ -9,6 +9,7 @@ from sqlalchemy import select
 from db.models import LesionRow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_dialect_gives_its_rows(node: Node, dialect: Dialect) -> None:
     node.receive(*dialect.objects())
