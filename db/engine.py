@@ -37,11 +37,15 @@ def open_engine(url: str) -> Engine:
 
     SQLite: WAL, so that readers do not wait for the writer; synchronous FULL, because Success is answered after the
     commit; foreign keys on; writers wait up to 30 s for each other, and take their lock at the first statement, so
-    that none finds out at its commit that it lost. The values of a statement stay out of errors, and so out of logs.
+    that none finds out at its commit that it lost. PostgreSQL: a commit waits for its log even where the server's
+    settings say off, for a crash would take back what Success was answered for. The values of a statement stay out of
+    errors, and so out of logs.
     """
     if make_url(url).get_backend_name() != "sqlite":
         asked = {name: value for name, value in NOTICED_SOON.items() if name not in make_url(url).query}
-        return create_engine(url, connect_args=asked, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(url, connect_args=asked, pool_pre_ping=True, hide_parameters=True)
+        event.listen(engine, "connect", _commit_durably)
+        return engine
     path = make_url(url).database
     if path and path != ":memory:" and Path(path).parent.is_dir():
         # Its -wal and -shm files take this mode, too. A file that is there must not be opened here: to close it would
@@ -62,6 +66,13 @@ def open_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _commit_durably(connection: Any, _record: object) -> None:
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()  # or a rollback would take the setting back
 
 
 def open_sessions(url: str) -> Sessions:

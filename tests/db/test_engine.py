@@ -70,3 +70,13 @@ def test_an_error_of_the_driver_is_named_by_its_code_and_not_by_its_text(tmp_pat
     assert driver_error(failed.value) == "OperationalError SQLITE_ERROR"
     assert driver_error(PoolTimeout("no connection is free")) == "TimeoutError"
     engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_commit_on_postgresql_is_durable_whatever_the_server_says(postgres_url: str) -> None:
+    """The tests' server says off; what Success was answered for must outlive its crash."""
+    engine = open_engine(postgres_url)
+    with engine.connect() as connection:
+        connection.rollback()
+        assert connection.scalar(text("SHOW synchronous_commit")) == "on"
+    engine.dispose()
