@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import studies
-from db.detection import Detection, Mask
+from db.detection import Detection, Mask, Prior
 from db.errors import RequestError
 from db.files import FileStore
 from db.geometry import Axis, BoxPx, PointPx
@@ -157,10 +157,13 @@ def add_reason(session: Session, analysis_id: str, reason: str) -> None:
 
 
 def detections_of(session: Session, analysis_id: str, files: FileStore, reported_only: bool = True) -> list[Detection]:
-    """The detections of an analysis, the highest score first; with their masks, read from the file store."""
+    """The detections of an analysis, the highest score first; with their masks, read from the file store.
+
+    reported_only: those that belong into a result; not what is below the operating point or was taken out by a person.
+    """
     query = select(DetectionRow).where(DetectionRow.analysis_id == analysis_id)
     if reported_only:
-        query = query.where(DetectionRow.reported)
+        query = query.where(DetectionRow.reported, DetectionRow.discarded_by == "")
     rows = session.scalars(query.order_by(DetectionRow.score.desc(), DetectionRow.detection_id))
     return [_detection(row, files) for row in rows]
 
@@ -236,6 +239,9 @@ def _row(
         tracking_uid=detection.tracking_uid,
         mask_name=mask_name,
         reported=reported,
+        prior_detection_id=detection.prior.detection_id if detection.prior else None,
+        prior_long_axis_mm=detection.prior.long_axis_mm if detection.prior else None,
+        prior_study_date=detection.prior.study_date if detection.prior else None,
         created_at=now,
     )
 
@@ -256,4 +262,11 @@ def _detection(row: DetectionRow, files: FileStore | None) -> Detection:
         category=row.category,
         tracking_uid=row.tracking_uid,
         mask=mask,
+        prior=_prior(row),
     )
+
+
+def _prior(row: DetectionRow) -> Prior | None:
+    if row.prior_detection_id is None or row.prior_long_axis_mm is None or row.prior_study_date is None:
+        return None
+    return Prior(row.prior_detection_id, row.prior_study_date, row.prior_long_axis_mm)

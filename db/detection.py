@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -33,6 +34,15 @@ class Mask:
     voxels: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The same lesion as it was in an earlier study of the patient."""
+
+    detection_id: str
+    study_date: date
+    long_axis_mm: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
     """One lesion found by a model.
@@ -54,3 +64,4 @@ class Detection:
     category: str
     tracking_uid: str
     mask: Mask | None = None
+    prior: Prior | None = None

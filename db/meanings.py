@@ -43,11 +43,13 @@ PURPOSE = {
     "analyses": "one row for each time a study was looked at, or was not, and why",
     "detections": "one row for each lesion that a model found",
     "deliveries": "the outbox: one row for each result and destination",
+    "receipts": "one row for each study and destination: what arrived there, and what is promised to be kept",
     "models": "one row for each trained model",
     "categories": "one row for each category and label generation",
     "lesion_growth": "one row for each lesion of truth and date, with its length in mm; where several people measured, "
     "their mean",
-    "assessments": "answers of radiologists; empty in 0.1, which reads none",
+    "assessments": "what radiologists said of a detection, in an answer of theirs or on our page",
+    "override_rates": "one row for each model and category: how often people changed what it reported",
 }
 """What one row of a view is, in the order of the page."""
 
@@ -195,16 +197,38 @@ MEANINGS: dict[str, dict[str, Meaning]] = {
         "category": Meaning("the category's name when the model was trained"),
         "tracking_uid": Meaning("of the box in the SR; kept when the study is analysed again"),
         "tracking_uid_axes": Meaning("of the axes in the SR; kept likewise"),
-        "assessment": Meaning(
-            "the newest answer; NULL in 0.1, which reads none", words=words_of(Assessment, "verdict")
-        ),
+        "assessment": Meaning("the newest answer; NULL if nobody answered", words=words_of(Assessment, "verdict")),
         "assessed_by": Meaning("who answered"),
         "created_at": Meaning("when it was found"),
         "reported": Meaning("above the operating point; all above `detector.keep_score` are kept"),
+        "discarded_by": Meaning("who took it out of the results on our page; empty if nobody did"),
+        "discarded_at": Meaning("when"),
+        "prior_detection_id": Meaning("the same lesion in an earlier study; NULL if none is known"),
+        "prior_study_date": Meaning("of that study"),
+        "prior_long_axis_mm": Meaning("its long axis there", _MM),
+        "change_from_prior": Meaning("of the long axis, as a share of what it was there", _SHARE),
+    },
+    "receipts": {
+        "destination": Meaning("the peer's name"),
+        "objects": Meaning("how many results are for it, without those that newer ones replaced"),
+        "arrived": Meaning("how many it has taken"),
+        "committed": Meaning("how many it has promised to keep"),
+        "delivered_at": Meaning("when the last of them arrived"),
+        "committed_at": Meaning("when the last promise came"),
+        "complete": Meaning("whether all are promised"),
+    },
+    "override_rates": {
+        "category": Meaning("the category's name when the model was trained"),
+        "reported": Meaning("detections above the operating point"),
+        "answered": Meaning("of how many a reader or a person on our page said something; the newest word counts"),
+        "accepted": Meaning("kept as they were"),
+        "modified": Meaning("kept and moved"),
+        "rejected": Meaning("taken out"),
+        "override_rate": Meaning("modified and rejected, of what was answered; NULL if nothing was", _SHARE),
     },
     "deliveries": {
         "result_sop_instance_uid": Meaning("the object"),
-        "kind": Meaning("`SR` or `SEG`"),
+        "kind": Meaning("`SR`, `SEG`, `PR`, `SC`, `KO` or `RTSTRUCT`"),
         "profile": Meaning("its encoding"),
         "destination": Meaning("the peer's name"),
         "state": Meaning("how far it has come", words=words_of(Delivery, "state")),
@@ -213,7 +237,9 @@ MEANINGS: dict[str, dict[str, Meaning]] = {
             "what came of the last try; also says where a delivered object no longer holds and nothing that the "
             "destination takes replaces it: an old SEG, where a later analysis finds nothing"
         ),
-        "committed_at": Meaning("NULL: storage commitment is not built"),
+        "committed_at": Meaning("when the destination promised to keep it; NULL until then, and where it never does"),
+        "edition": Meaning("counts the times that a person changed what the analysis reports"),
+        "rejects": Meaning("of a rejection note: the result that it takes back; NULL for all else"),
         "next_try_at": Meaning("when it is sent again"),
         "delivered_at": Meaning("when it had arrived"),
     },
@@ -250,7 +276,9 @@ MEANINGS: dict[str, dict[str, Meaning]] = {
         "verdict": Meaning("the answer", words=words_of(Assessment, "verdict")),
         "reader": Meaning("who answered"),
         "assessed_at": Meaning("when"),
-        "shift_px": Meaning("how far the box was moved", _PX),
+        "shift_px": Meaning("how far the drawing was moved", _PX),
+        "lesion_id": Meaning("the reader's own drawing, of `modified` and `added`"),
+        "analysis_id": Meaning("the analysis that was answered"),
     },
 }
 """View → column → meaning, of what SHARED does not say or says otherwise."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
@@ -87,6 +87,13 @@ class Analysis(Base):
     reason: Mapped[str] = mapped_column(Text, default="")
     images_sha256: Mapped[str] = mapped_column(String(64), default="")
     """`db.studies.images_sha256` of what was looked at; the analysis holds for later revisions with the same images."""
+    edition: Mapped[int] = mapped_column(default=0)
+    """Counts up when a person takes a finding out of it or puts it back: the results are made anew."""
+    issued_edition: Mapped[int] = mapped_column(default=0)
+    """The edition that the newest results show."""
+    issue_attempts: Mapped[int] = mapped_column(default=0)
+    """Failed tries to make the results of `edition`."""
+    next_issue_at: Mapped[datetime | None]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
 
@@ -131,6 +138,13 @@ class DetectionRow(Base):
     """In the file store; empty if there is none."""
     reported: Mapped[bool] = mapped_column(default=True)
     """Above the operating point."""
+    discarded_by: Mapped[str] = mapped_column(Text, default="")
+    """The person who took it out of the results; empty if nobody did."""
+    discarded_at: Mapped[datetime | None]
+    prior_detection_id: Mapped[str | None] = mapped_column(String(36))
+    """The same lesion in an earlier study of the patient, whose tracking UID this one carries on."""
+    prior_long_axis_mm: Mapped[float | None]
+    prior_study_date: Mapped[date | None]
     created_at: Mapped[datetime]
 
 
@@ -142,8 +156,12 @@ class Result(Base):
     result_sop_instance_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
     analysis_id: Mapped[str] = mapped_column(ForeignKey("analysis.analysis_id"), index=True)
     kind: Mapped[str] = mapped_column(String(16))
-    """SR, SEG, GSPS, SC, KO or RTSTRUCT."""
+    """SR, SEG, PR, SC, KO or RTSTRUCT."""
     profile: Mapped[str] = mapped_column(Text)
+    edition: Mapped[int] = mapped_column(default=0)
+    """Of the analysis, when it was made."""
+    rejects: Mapped[str | None] = mapped_column(Uid)
+    """The SOP Instance UID of the result that this one, a rejection note, takes back."""
     sop_class_uid: Mapped[str] = mapped_column(Uid)
     series_instance_uid: Mapped[str] = mapped_column(Uid, index=True)
     instance_number: Mapped[int] = mapped_column(default=1)
@@ -154,14 +172,42 @@ class Result(Base):
     superseded_by: Mapped[str | None] = mapped_column(Uid)
 
 
+class Translation(Base):
+    """The ledger of documents that we wrote anew from marks of others, as viewers take it up. Never harvested."""
+
+    __tablename__ = "translation"
+
+    result_sop_instance_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    source_sop_instance_uid: Mapped[str] = mapped_column(Text, index=True)
+    study_instance_uid: Mapped[str] = mapped_column(ForeignKey("study.study_instance_uid"), index=True)
+    file_name: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+DELIVERY_STATES = (
+    "held",
+    "waiting",
+    "delivered",
+    "committed",
+    "dead",
+    "discarded",
+    "shadow",
+    "retracted",
+)
+"""held: for a person. delivered: the peer answered Success. committed: it has promised to keep it. dead: given up.
+discarded: not sent, or no more. shadow: kept and compared, never sent. retracted: taken back there.
+"""
+
+
 class Delivery(Base):
     """The outbox: one result for one destination. Its state lives here and nowhere else."""
 
     __tablename__ = "delivery"
     __table_args__ = (
         UniqueConstraint("result_sop_instance_uid", "destination"),
-        one_of("state", "held", "waiting", "delivered", "dead", "discarded"),
+        one_of("state", *DELIVERY_STATES),
         Index(None, "state", "next_try_at"),
+        Index(None, "state", "next_commit_at"),
     )
 
     delivery_pk: Mapped[int] = mapped_column(IntegerKey, primary_key=True)
@@ -174,21 +220,80 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
     committed_at: Mapped[datetime | None]
+    commitment_uid: Mapped[str | None] = mapped_column(Uid, index=True)
+    """The transaction by which storage commitment was asked last."""
+    commit_tries: Mapped[int] = mapped_column(default=0)
+    next_commit_at: Mapped[datetime | None]
+    """When to ask for commitment (again); NULL if there is nothing more to ask."""
+
+
+class Commitment(Base):
+    """One N-ACTION of ours: storage commitment asked of a destination (PS3.4 J.3.2)."""
+
+    __tablename__ = "commitment"
+
+    transaction_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    destination: Mapped[str] = mapped_column(Text, index=True)
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    committed: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+
+
+class CommitmentRequest(Base):
+    """One N-ACTION of a peer: storage commitment asked of us for what it sent; answered by N-EVENT-REPORT."""
+
+    __tablename__ = "commitment_request"
+    __table_args__ = (
+        UniqueConstraint("ae_title", "transaction_uid"),
+        one_of("state", "waiting", "answered", "dead"),
+        Index(None, "state", "next_try_at"),
+    )
+
+    request_pk: Mapped[int] = mapped_column(IntegerKey, primary_key=True)
+    ae_title: Mapped[str] = mapped_column(String(16))
+    transaction_uid: Mapped[str] = mapped_column(Text)
+    instances: Mapped[list[Any]]
+    """[SOP Class UID, SOP Instance UID] each."""
+    received_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    last_answer: Mapped[str] = mapped_column(Text, default="")
+
+
+class Circuit(Base):
+    """A destination that failed several times in a row: nothing goes there before one probe has succeeded."""
+
+    __tablename__ = "circuit"
+
+    destination: Mapped[str] = mapped_column(Text, primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    """In a row."""
+    opened_at: Mapped[datetime | None]
+    probe_at: Mapped[datetime | None]
+    reason: Mapped[str] = mapped_column(Text, default="")
 
 
 class Assessment(Base):
-    """What a radiologist's answer says of one detection."""
+    """What a radiologist's answer says of one detection; or, with `added`, of a lesion that we did not report."""
 
     __tablename__ = "assessment"
     __table_args__ = (one_of("verdict", "accepted", "modified", "rejected", "added"),)
 
     assessment_pk: Mapped[int] = mapped_column(IntegerKey, primary_key=True)
     detection_id: Mapped[str | None] = mapped_column(ForeignKey("detection.detection_id"), index=True)
+    analysis_id: Mapped[str | None] = mapped_column(ForeignKey("analysis.analysis_id"), index=True)
+    """The analysis that the answer is to."""
+    lesion_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    """The reader's own drawing, of `modified` and `added`."""
     tracking_uid: Mapped[str] = mapped_column(Text, default="")
     verdict: Mapped[str] = mapped_column(String(16))
     reader: Mapped[str] = mapped_column(Text, default="")
     assessed_at: Mapped[datetime]
-    source_sop_instance_uid: Mapped[str] = mapped_column(Text, default="")
+    source_sop_instance_uid: Mapped[str] = mapped_column(Text, default="", index=True)
+    """The document that says so; empty where a person said so on our page."""
     shift_px: Mapped[float | None]
 
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql.ddl import CreateView
 
 from db.models import (
@@ -109,12 +108,7 @@ def _reports() -> Subquery:
 
 def _detections() -> Query:
     """Every detection once, with the SR that reports it and the newest assessment."""
-    newest = (
-        select(Assessment.detection_id, func.max(Assessment.assessment_pk).label("assessment_pk"))
-        .group_by(Assessment.detection_id)
-        .subquery()
-    )
-    report, answer, d = _reports(), aliased(Assessment), DetectionRow
+    report, answer, d = _reports(), newest_answers(), DetectionRow
     return (
         select(
             d.detection_id,
@@ -137,16 +131,37 @@ def _detections() -> Query:
             d.tracking_uid_axes,
             case((d.reported, report.c.result_sop_instance_uid)).label("result_sop_instance_uid"),
             report.c.superseded_by,
-            answer.verdict.label("assessment"),
-            answer.reader.label("assessed_by"),
+            answer.c.verdict.label("assessment"),
+            answer.c.reader.label("assessed_by"),
             d.created_at,
             d.reported,
             Analysis.study_revision,
+            d.discarded_by,
+            d.discarded_at,
+            d.prior_detection_id,
+            d.prior_study_date,
+            d.prior_long_axis_mm,
+            (d.long_axis_mm / func.nullif(d.prior_long_axis_mm, 0) - literal(1.0)).label("change_from_prior"),
         )
         .join(Analysis, Analysis.analysis_id == d.analysis_id)
         .outerjoin(report, report.c.analysis_id == d.analysis_id)
-        .outerjoin(newest, newest.c.detection_id == d.detection_id)
-        .outerjoin(answer, answer.assessment_pk == newest.c.assessment_pk)
+        .outerjoin(answer, answer.c.detection_id == d.detection_id)
+    )
+
+
+def newest_answers() -> Subquery:
+    """Of each detection that anybody answered, the newest assessment: detection_id, verdict, reader, lesion_id."""
+    a = Assessment
+    place = func.row_number().over(partition_by=a.detection_id, order_by=(a.assessed_at.desc(), a.assessment_pk.desc()))
+    ranked = (
+        select(a.detection_id, a.verdict, a.reader, a.lesion_id, place.label("place"))
+        .where(a.detection_id.is_not(None))
+        .subquery()
+    )
+    return (
+        select(ranked.c.detection_id, ranked.c.verdict, ranked.c.reader, ranked.c.lesion_id)
+        .where(ranked.c.place == 1)
+        .subquery()
     )
 
 
@@ -230,9 +245,35 @@ def _deliveries() -> Query:
             Delivery.delivered_at,
             Analysis.study_instance_uid,
             Result.superseded_by,
+            Result.edition,
+            Result.rejects,
         )
         .join_from(Delivery, Result)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+    )
+
+
+def _receipts() -> Query:
+    """Per study and destination: what of the newest results has arrived there, and what it has promised to keep."""
+    arrived = Delivery.state.in_(("delivered", "committed"))
+    committed = case((Delivery.state == "committed", 1), else_=0)
+    return (
+        select(
+            Analysis.study_instance_uid,
+            Delivery.destination,
+            func.count().label("objects"),
+            func.sum(case((arrived, 1), else_=0)).label("arrived"),
+            func.sum(committed).label("committed"),
+            func.max(Delivery.delivered_at).label("delivered_at"),
+            func.max(Delivery.committed_at).label("committed_at"),
+            (func.sum(committed) == func.count()).label("complete"),
+        )
+        .join_from(Delivery, Result)
+        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .where(
+            Result.superseded_by.is_(None), Delivery.state.in_(("held", "waiting", "delivered", "committed", "dead"))
+        )
+        .group_by(Analysis.study_instance_uid, Delivery.destination)
     )
 
 
@@ -244,7 +285,43 @@ def _models() -> Query:
 def _assessments() -> Query:
     a = Assessment
     return select(
-        a.detection_id, a.tracking_uid, a.verdict, a.reader, a.assessed_at, a.source_sop_instance_uid, a.shift_px
+        a.detection_id,
+        a.tracking_uid,
+        a.verdict,
+        a.reader,
+        a.assessed_at,
+        a.source_sop_instance_uid,
+        a.shift_px,
+        a.lesion_id,
+        a.analysis_id,
+        Analysis.study_instance_uid,
+        Analysis.model_id,
+    ).outerjoin(Analysis, Analysis.analysis_id == a.analysis_id)
+
+
+def _override_rates() -> Query:
+    """Per model and category: what people said of what was reported. Overridden is what they moved or rejected."""
+    answer, d = newest_answers(), DetectionRow
+
+    def said(*verdicts: str) -> ColumnElement[int]:
+        return func.sum(case((answer.c.verdict.in_(verdicts), 1), else_=0))
+
+    answered = func.count(answer.c.verdict)
+    return (
+        select(
+            Analysis.model_id,
+            d.category,
+            func.count().label("reported"),
+            answered.label("answered"),
+            said("accepted").label("accepted"),
+            said("modified").label("modified"),
+            said("rejected").label("rejected"),
+            (cast(said("modified", "rejected"), Float) / func.nullif(answered, 0)).label("override_rate"),
+        )
+        .join_from(d, Analysis, Analysis.analysis_id == d.analysis_id)
+        .outerjoin(answer, answer.c.detection_id == d.detection_id)
+        .where(d.reported)
+        .group_by(Analysis.model_id, d.category)
     )
 
 
@@ -332,8 +409,10 @@ VIEWS = {
     "studies": _studies,
     "detections": _detections,
     "deliveries": _deliveries,
+    "receipts": _receipts,
     "models": _models,
     "assessments": _assessments,
+    "override_rates": _override_rates,
     "categories": _categories,
     "lesion_growth": _lesion_growth,
     "analyses": _analyses,

@@ -86,9 +86,27 @@ class Peer(Section):
     deliver: list[Annotated[str, AfterValidator(_profile)]] = Field(
         default=[], description=f"Profiles of results to send to it: {', '.join(BUILT_PROFILES)}."
     )
-    mode: Literal["hold", "send"] = Field("hold", description="hold: a person releases each result; send: at once.")
+    mode: Literal["hold", "send", "shadow"] = Field(
+        "hold", description="hold: a person releases each result; send: at once; shadow: kept and compared, never sent."
+    )
+    send_by: Literal["c-store", "stow-rs"] = Field("c-store", description="How results go there.")
+    dicomweb_url: str = Field("", description="Root of its DICOMweb service, like https://pacs/dicom-web; for stow-rs.")
+    dicomweb_token_file: Path | None = Field(None, strict=False, description="A file with the bearer token for it.")
+    commitment: bool = Field(True, description="Whether storage commitment is asked where the peer offers it.")
+    rejection_notes: bool = Field(
+        False, description="Whether results that no longer hold are taken back by a rejection note (KO)."
+    )
+    viewer_url: str = Field(
+        "", description="Link to its viewer; {study}, {series}, {instance}, {patient}, {accession} are filled in."
+    )
     report_empty: bool = Field(False, description="Whether 'none found' and 'failed' are sent, too.")
     max_results_per_hour: int | None = Field(None, ge=1, description="More than this to it pauses it and says so.")
+
+    @model_validator(mode="after")
+    def _has_a_way(self) -> Peer:
+        if self.send_by == "stow-rs" and not self.dicomweb_url.startswith(("http://", "https://")):
+            raise ValueError(f"send_by = 'stow-rs' needs a dicomweb_url with http, got {self.dicomweb_url!r}")
+        return self
 
 
 class Detector(Section):

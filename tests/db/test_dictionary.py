@@ -7,6 +7,7 @@ from db.dictionary import KINDS, as_markdown, entries
 from db.engine import Sessions
 from db.harvested import KEY_IMAGE, NO_EXTENT
 from db.meanings import MEANINGS, PURPOSE, SHARED
+from db.outcomes import DELIVERY_STATES
 from db.views import VIEWS
 from mining.copies import BY_ALGORITHM, OWN_COPY, SUPERSEDED
 
@@ -59,7 +60,7 @@ def test_units_are_those_of_the_names() -> None:
 def test_words_are_those_that_the_database_allows() -> None:
     words = {(view, entry.column): entry.meaning.words for view in VIEWS for entry in entries(view)}
     assert words["lesions", "split"] == ("train", "val", "test")
-    assert words["deliveries", "state"] == ("held", "waiting", "delivered", "dead", "discarded")
+    assert words["deliveries", "state"] == DELIVERY_STATES
     assert all(words[view, "state"] for view in ("studies", "models"))
     assert words["assessments", "verdict"] == words["detections", "assessment"] != ()
 
