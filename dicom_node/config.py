@@ -20,6 +20,7 @@ from db.engine import sqlite_url
 from db.errors import ConfigError
 from dicom_node.config_harvest import Harvest
 from dicom_node.config_section import Section, toml_of
+from dicom_node.viewer_link import viewer_template
 
 PREFIX = "DICOM_NODE_"
 BUILT_PROFILES = ("ohif", "seg")
@@ -96,7 +97,7 @@ class Peer(Section):
     rejection_notes: bool = Field(
         False, description="Whether results that no longer hold are taken back by a rejection note (KO)."
     )
-    viewer_url: str = Field(
+    viewer_url: Annotated[str, AfterValidator(viewer_template)] = Field(
         "", description="Link to its viewer; {study}, {series}, {instance}, {patient}, {accession} are filled in."
     )
     report_empty: bool = Field(False, description="Whether 'none found' and 'failed' are sent, too.")
