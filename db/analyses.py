@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from db import studies
@@ -147,6 +147,42 @@ def save_without_detections(
     session.add(analysis)
     session.flush()
     return analysis
+
+
+def mark_issued(session: Session, analysis_id: str, edition: int) -> None:
+    """Note that the results of an edition are in the ledger and the outbox."""
+    analysis = session.get_one(Analysis, analysis_id)
+    analysis.issued_edition, analysis.issue_attempts, analysis.next_issue_at = edition, 0, None
+    session.flush()
+
+
+def unissued(session: Session, due_at: datetime) -> list[tuple[str, int, int]]:
+    """(analysis, edition, failed tries) of reported analyses whose results a person's change has made stale, and due.
+
+    Of a study's newest revision only: an older one is not reported any more.
+    """
+    rows = session.execute(
+        select(Analysis.analysis_id, Analysis.edition, Analysis.issue_attempts)
+        .join(Study, Study.study_instance_uid == Analysis.study_instance_uid)
+        .where(
+            Analysis.issued_edition < Analysis.edition,
+            Analysis.study_revision == Study.revision,
+            Study.analysed_revision >= Study.revision,
+            or_(Analysis.issue_attempts == 0, Analysis.next_issue_at <= due_at),
+        )
+        .order_by(Analysis.analysis_id)
+    )
+    return [(analysis_id, edition, tries) for analysis_id, edition, tries in rows]
+
+
+def note_issue_failure(
+    session: Session, analysis_id: str, edition: int, tries: int, next_try_at: datetime | None
+) -> None:
+    """`tries`: those before this one."""
+    analysis = session.get_one(Analysis, analysis_id)
+    if analysis.edition == edition:
+        analysis.issue_attempts, analysis.next_issue_at = tries + 1, next_try_at
+    session.flush()
 
 
 def add_reason(session: Session, analysis_id: str, reason: str) -> None:

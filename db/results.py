@@ -24,6 +24,8 @@ def record(
     file_name: str,
     header_sha256: str,
     now: datetime,
+    edition: int = 0,
+    rejects: str | None = None,
 ) -> Result:
     """Enter one object before it is sent. The same object again changes nothing and gives the row that stands.
 
@@ -46,6 +48,8 @@ def record(
         file_name=file_name,
         header_sha256=header_sha256,
         created_at=now,
+        edition=edition,
+        rejects=rejects,
     )
     session.add(row)
     session.flush()

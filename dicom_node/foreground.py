@@ -15,14 +15,15 @@ from db.models import Study
 from db.outcomes import Task
 from db.uids import uid_from
 from dicom_node import acts
+from dicom_node.building import headers_of, model_description
 from dicom_node.device import device_of_its_own
 from dicom_node.heartbeat import worker_is_alive
 from dicom_node.importing import files_below
 from dicom_node.indexing_again import index_again
 from dicom_node.node import Node
-from dicom_node.report.context import Context, InstanceReference
-from dicom_node.report.profiles import PROFILES
-from dicom_node.reporting import SERIES_NUMBERS, headers_of, model_description
+from dicom_node.report.context import Context, Identity
+from dicom_node.report.encode import encode
+from dicom_node.report.subject import describe
 from dicom_node.workflows import forget_run, run_kind, summary
 
 Progress = Callable[..., None]
@@ -136,22 +137,16 @@ def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list
     found = found[: reported(found, model, settings.max_fp_per_scan, settings.max_findings)]
     folder.mkdir(parents=True, exist_ok=True)
     now, written = utc_now(), []
-    segmentation: InstanceReference | None = None
-    for profile in sorted(PROFILES.values(), key=lambda each: each.build_order):
-        context = Context(
-            images=images,
-            model=model_description(node, row.model_id),
-            series_instance_uid=uid_from("detect series", study_uid, profile.name, now),
-            sop_instance_uid=uid_from("detect result", study_uid, profile.name, now),
-            created_at=now,
-            series_number=SERIES_NUMBERS[profile.kind],
-            segmentation=segmentation,
-        )
-        dataset = profile.build(found, context)
-        if dataset is None:
-            continue
-        if profile.kind == "SEG":
-            segmentation = InstanceReference.of(dataset)
+    subject = describe(found, Context(images, model_description(node, row.model_id), now))
+    for profile, dataset in encode(
+        subject,
+        ("seg", "ohif"),
+        lambda profile: Identity(
+            uid_from("detect series", study_uid, profile.name, now),
+            uid_from("detect result", study_uid, profile.name, now),
+            profile.series_number,
+        ),
+    ):
         written.append(folder / f"{profile.name}.dcm")
         dataset.save_as(written[-1], enforce_file_format=True)
     return written

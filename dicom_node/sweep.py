@@ -16,7 +16,7 @@ from croniter import croniter
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from db import categories, deliveries, studies
+from db import analyses, categories, deliveries, studies
 from db.engine import Sessions, reading
 from db.models import Study
 from db.outcomes import Heartbeat, Task
@@ -62,15 +62,12 @@ def decide(undone: Sequence[Undone], states: dict[str, JobState]) -> tuple[list[
 def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
     """One round over all kinds of work; returns how many jobs were started."""
     with reading(sessions) as session:
-        undone = [*undone_studies(session, now), *_due_deliveries(session, now), *_waiting_tasks(session)]
+        undone = _undone(session, now)
     start, failed = decide(undone, jobs.states([work.job_id for work in undone]))
     if failed:
         # Between our reading and the engine's answer a job may have ended well: look again before it counts.
         with sessions.begin() as session:
-            still = {
-                work.job_id
-                for work in (*undone_studies(session, now), *_due_deliveries(session, now), *_waiting_tasks(session))
-            }
+            still = {work.job_id for work in _undone(session, now)}
             for work, error in failed:
                 if work.job_id in still:
                     log.warning("job %s failed: %s", work.job_id, error)
@@ -78,6 +75,15 @@ def sweep(sessions: Sessions, jobs: Jobs, now: datetime) -> int:
     for work in start:
         jobs.enqueue(work.job_id, work.way, work.subject, work.partition)
     return len(start)
+
+
+def _undone(session: Session, now: datetime) -> list[Undone]:
+    return [
+        *undone_studies(session, now),
+        *_stale_results(session, now),
+        *_due_deliveries(session, now),
+        *_waiting_tasks(session),
+    ]
 
 
 def undone_studies(session: Session, now: datetime) -> list[Undone]:
@@ -90,6 +96,11 @@ def undone_studies(session: Session, now: datetime) -> list[Undone]:
         for harvest in (True, False)
         for study in studies.undone(session, due_at=now, limit=AT_ONE_LOOK, harvest=harvest)
     ]
+
+
+def _stale_results(session: Session, now: datetime) -> list[Undone]:
+    """Analyses of which a person took a finding out, or put one back, since their results were made."""
+    return [Undone("reissue", *unissued) for unissued in analyses.unissued(session, now)]
 
 
 def _due_deliveries(session: Session, now: datetime) -> list[Undone]:
@@ -118,6 +129,11 @@ def _study_failed(session: Session, work: Undone, error: str, now: datetime) -> 
     )
 
 
+def _reissue_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    next_try_at = backoff.next_study_try(now, work.tries + 1)
+    analyses.note_issue_failure(session, work.subject, work.revision, work.tries, next_try_at)
+
+
 def _delivery_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
     next_try_at = backoff.next_delivery_try(now, work.tries + 1)
     deliveries.note_failure(session, int(work.subject), work.tries, error, next_try_at)
@@ -129,7 +145,13 @@ def _task_failed(session: Session, work: Undone, error: str, now: datetime) -> N
     )
 
 
-_NOTE_FAILURE = {"study": _study_failed, "analysis": _study_failed, "deliver": _delivery_failed, "task": _task_failed}
+_NOTE_FAILURE = {
+    "study": _study_failed,
+    "analysis": _study_failed,
+    "reissue": _reissue_failed,
+    "deliver": _delivery_failed,
+    "task": _task_failed,
+}
 
 
 # --- what is asked for by the clock ------------------------------------------------------------------------------

@@ -19,13 +19,13 @@ from db import analyses, registry, studies
 from db.engine import NO_DATABASE, reading, utc_now
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Task
+from db.outcomes import Analysis, Task
 from dicom_node.deliver import deliver
 from dicom_node.device import device_of_its_own
 from dicom_node.jobs import Way
 from dicom_node.node import Node
 from dicom_node.processes import run_child
-from dicom_node.reporting import report
+from dicom_node.reporting import is_issued, report
 from mining.harvest import harvest_study
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ def ways(node: Node) -> list[Way]:
             (("detect", lambda uid: detect(node, uid)), ("report", lambda uid: report_study(node, uid))),
             at_once=at_once,
         ),
+        Way("reissue", (("report", lambda analysis_id: reissue(node, analysis_id)),), at_once=at_once),
         Way(
             "deliver",
             (("send", lambda pk: deliver(node.config, node.sessions, node.files, int(pk))),),
@@ -122,10 +123,16 @@ def report_study(node: Node, study_instance_uid: str) -> str:
         analysis = analyses.newest(session, study_instance_uid, study.revision)
     if analysis is None:
         return "nothing to report"
-    if study.analysed_revision >= study.revision:
-        # Built again it would have another header, or itself as predecessor, under the UID that was sent.
+    if is_issued(study, analysis):
         return "reported already"
     return report(node, study_instance_uid, study.revision)
+
+
+def reissue(node: Node, analysis_id: str) -> str:
+    """Make the results of an analysis anew after a person changed what it reports."""
+    with reading(node.sessions) as session:
+        study_instance_uid = session.get_one(Analysis, analysis_id).study_instance_uid
+    return report_study(node, study_instance_uid)
 
 
 # --- categorise and train -----------------------------------------------------------------------------------------

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
 from pydicom import Dataset
 
 from db.errors import ContentError
+from db.measurement import ImageReference
 
 RESEARCH_ONLY = "AI, research only"
 """Stands in every object and series description."""
@@ -64,24 +68,19 @@ class ModelDescription:
                 raise ContentError("a model is described by texts of 1 to 64 characters", field=field, length=length)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """Everything about a result that is not a lesion.
+    """Everything about a result that is not a lesion, the same for all encodings of one analysis.
 
     images: headers of the analysed series, sorted along its normal, so that `Detection.z_first` counts in them;
     no pixels needed. created_at: aware; it is written in the source's own zone where that is known.
-    predecessors: the documents that a new SR replaces. segmentation: the SEG that belongs to this SR.
+    pixels: a frame of an image as (H, W) HU, for the encodings that show a picture; None where there is none to show.
     """
 
     images: tuple[Dataset, ...]
     model: ModelDescription
-    series_instance_uid: str
-    sop_instance_uid: str
     created_at: datetime
-    series_number: int
-    instance_number: int = 1
-    predecessors: tuple[InstanceReference, ...] = ()
-    segmentation: InstanceReference | None = None
+    pixels: Callable[[ImageReference], npt.NDArray[np.float32]] | None = None
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -91,3 +90,18 @@ class Context:
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
             if len({str(image.get(keyword, "")) for image in self.images}) != 1:
                 raise ContentError("the images of a result must be of one series", keyword=keyword)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What one object has for itself.
+
+    predecessors: the documents that a new SR replaces. segmentation: the SEG that belongs to this SR.
+    """
+
+    series_instance_uid: str
+    sop_instance_uid: str
+    series_number: int
+    instance_number: int = 1
+    predecessors: tuple[InstanceReference, ...] = ()
+    segmentation: InstanceReference | None = None

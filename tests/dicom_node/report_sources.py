@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import cos, radians, sin
 
@@ -12,7 +14,9 @@ from pydicom.uid import CTImageStorage
 from db.detection import Detection, Mask
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
 from db.measurement import ImageReference
-from dicom_node.report.context import Context, ModelDescription
+from dicom_node.report import seg, sr
+from dicom_node.report.context import Context, Identity, ModelDescription
+from dicom_node.report.subject import describe, describe_failure
 
 STUDY = "1.2.826.0.1.3680043.10.1"
 SERIES = f"{STUDY}.2"
@@ -99,13 +103,33 @@ def lesions() -> list[Detection]:
     ]
 
 
-def context(images: tuple[Dataset, ...] | None = None, **changes: object) -> Context:
-    values: dict[str, object] = {
-        "images": images or ct_headers(),
-        "model": MODEL,
+@dataclass(frozen=True)
+class Whole:
+    """What a result is built from beside the detections."""
+
+    context: Context
+    identity: Identity
+
+
+def context(images: tuple[Dataset, ...] | None = None, **changes: object) -> Whole:
+    identity: dict[str, object] = {
         "series_instance_uid": "2.25.500",
         "sop_instance_uid": "2.25.501",
-        "created_at": NOW,
         "series_number": 901,
     }
-    return Context(**(values | changes))  # type: ignore[arg-type]
+    shared: dict[str, object] = {"images": images or ct_headers(), "model": MODEL, "created_at": NOW}
+    for key, value in changes.items():
+        (shared if key in Context.__dataclass_fields__ else identity)[key] = value
+    return Whole(Context(**shared), Identity(**identity))  # type: ignore[arg-type]
+
+
+def measurement_report(detections: Sequence[Detection], whole: Whole) -> Dataset:
+    return sr.measurement_report(describe(detections, whole.context), whole.identity)
+
+
+def failure_report(reason: str, whole: Whole) -> Dataset:
+    return sr.measurement_report(describe_failure(reason, whole.context), whole.identity)
+
+
+def segmentation(detections: Sequence[Detection], whole: Whole) -> Dataset | None:
+    return seg.segmentation(describe(detections, whole.context), whole.identity)

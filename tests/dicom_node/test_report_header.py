@@ -9,13 +9,11 @@ from io import BytesIO
 import pytest
 from pydicom import Dataset, Sequence, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from report_sources import MODEL, context, ct_headers, lesion
+from report_sources import MODEL, context, ct_headers, lesion, measurement_report, segmentation
 
 from db.errors import ContentError
 from dicom_node.report.context import Context, ModelDescription
 from dicom_node.report.header import PATIENT, STUDY, copied_header, header_sha256, local_time
-from dicom_node.report.seg import segmentation
-from dicom_node.report.sr import measurement_report
 
 KYRILL = "Пирогов^Николай"
 
@@ -165,7 +163,7 @@ def test_a_context_refuses_a_time_without_zone_no_images_and_two_series() -> Non
     with pytest.raises(ContentError, match="zone"):
         context(created_at=datetime(2026, 11, 24))
     with pytest.raises(ContentError, match="images"):
-        Context((), MODEL, "2.25.1", "2.25.2", datetime(2026, 11, 24, tzinfo=UTC), 901)
+        Context((), MODEL, datetime(2026, 11, 24, tzinfo=UTC))
     with pytest.raises(ContentError, match="one series"):
         context((*ct_headers(), source(SeriesInstanceUID="1.2.3")))
 

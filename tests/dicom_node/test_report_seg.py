@@ -14,12 +14,11 @@ import highdicom as hd
 import numpy as np
 import pytest
 from pydicom import Dataset
-from report_sources import MODEL, SERIES, SHAPES, TRACKING, context, ct_headers, lesion, lesions
+from report_sources import MODEL, SERIES, SHAPES, TRACKING, context, ct_headers, lesion, lesions, segmentation
 
 from db.detection import Detection, Mask
 from db.errors import ContentError
 from dicom_node.report.profiles import PROFILES
-from dicom_node.report.seg import segmentation
 
 PROGRAMS = Path(sys.executable).parent
 

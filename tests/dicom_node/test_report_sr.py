@@ -15,16 +15,27 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
-from report_sources import MODEL, NOW, SERIES, SHAPES, STUDY, context, ct_headers, lesion, lesions
+from report_sources import (
+    MODEL,
+    NOW,
+    SERIES,
+    SHAPES,
+    STUDY,
+    context,
+    ct_headers,
+    failure_report,
+    lesion,
+    lesions,
+    measurement_report,
+    segmentation,
+)
 
 from db.detection import axes_tracking_uid
 from db.errors import ContentError, GeometryError
 from db.geometry import PointMm, PointPx
 from dicom_node.report.context import InstanceReference
 from dicom_node.report.profiles import PROFILES
-from dicom_node.report.seg import segmentation
 from dicom_node.report.source import plane_of
-from dicom_node.report.sr import failure_report, measurement_report
 
 PROGRAMS = Path(sys.executable).parent
 

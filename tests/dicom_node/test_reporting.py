@@ -19,9 +19,9 @@ from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import ImageReference
 from db.models import Study
 from db.outcomes import Delivery, Result
+from dicom_node.building import headers_of
 from dicom_node.config import Peer
 from dicom_node.deliver import deliver
-from dicom_node.reporting import headers_of
 from dicom_node.settle import settle_study
 from dicom_node.workflows import detect, harvest, report_study
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pydicom import Dataset
-from report_sources import context, lesion
+from report_sources import context, lesion, measurement_report
 from sqlalchemy import select
 from web_seed import DELIVERED, IMAGE, LESION, STUDY
 
@@ -16,7 +16,6 @@ from db.outcomes import Analysis, DetectionRow, Result
 from db.tables import Base
 from dicom_node import demo_facts, showcase_gather
 from dicom_node.phantom.truth import PhantomLesion
-from dicom_node.report.sr import measurement_report
 from dicom_node.showcase_facts import TreeItem
 
 AXIS = Axis(PointPx(60, 40), PointPx(99, 40))
