@@ -230,12 +230,16 @@ def of_result(session: Session, result_sop_instance_uid: str, destination: str |
 
 
 def standing(session: Session, destination: str, state: str) -> list[int]:
-    """The deliveries to one destination in one state whose result nothing has replaced, the oldest first."""
+    """The deliveries to one destination in one state, the oldest first; none whose result another has replaced, or
+    whose findings a person has changed since it was made.
+    """
     return list(
         session.scalars(
             select(Delivery.delivery_pk)
             .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+            .join(Analysis, Analysis.analysis_id == Result.analysis_id)
             .where(Delivery.destination == destination, Delivery.state == state, Result.superseded_by.is_(None))
+            .where(Result.edition >= Analysis.edition)
             .order_by(Delivery.delivery_pk)
         )
     )

@@ -6,16 +6,17 @@ sentences that are returned say what will happen.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import deliveries, studies
+from db import deliveries, findings, studies
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Audit, Task
+from db.outcomes import Analysis, Audit, Task
 
 
 def note(session: Session, now: datetime, actor: str, action: str, target: str, **facts: Any) -> None:
@@ -54,6 +55,11 @@ SAID = {
     "resend": "is sent again; its delivery begins at once",
     "discard": "is discarded and will not be sent",
 }
+FINDING_SAID = {
+    "reject": "The finding is rejected; the results are made anew without it.",
+    "restore": "The finding is restored; the results are made anew with it.",
+    "accept": "The finding is accepted.",
+}
 
 
 def move_delivery(session: Session, now: datetime, actor: str, button: str, delivery_pk: int) -> str:
@@ -74,6 +80,8 @@ def move_delivery(session: Session, now: datetime, actor: str, button: str, deli
         note(session, now, actor, "discard delivery", str(delivery_pk))
     elif letter.superseded:
         raise RequestError("a newer result has replaced this one; release or resend that", delivery=delivery_pk)
+    elif findings.is_outdated(session, delivery_pk):
+        raise RequestError("its findings were changed by a person; it is made anew first", delivery=delivery_pk)
     else:
         deliveries.release(session, delivery_pk, actor, now)
     return f"The {letter.profile} result for {letter.destination} {SAID[button]}."
@@ -91,11 +99,106 @@ def send_again(
 
 
 def move_all(session: Session, now: datetime, actor: str, button: str, destination: str) -> int:
-    """Release all that is held for a destination, or resend all that was given up, but no replaced result; how many."""
+    """Release all that is held for a destination, or resend all that was given up, but nothing that was replaced or
+    is being made anew; how many.
+    """
     found = deliveries.standing(session, destination, {"release": "held", "resend": "dead"}[button])
     for delivery_pk in found:
         deliveries.release(session, delivery_pk, actor, now)
     return len(found)
+
+
+# --- findings ---------------------------------------------------------------------------------------------------
+
+
+def judge_finding(session: Session, now: datetime, actor: str, button: str, detection_id: str) -> str:
+    """Reject, restore or accept one finding, before its result is sent or after.
+
+    Raises RequestError where it makes no sense: below the operating point, replaced, said already.
+    """
+    row, analysis = findings.get(session, detection_id)
+    if button == "reject":
+        _refuse_if(bool(row.discarded_by), "this finding is rejected already", detection_id)
+        findings.change(session, analysis, actor, now, out=[row])
+    elif button == "restore":
+        _refuse_if(not row.discarded_by, "this finding was not rejected here", detection_id)
+        findings.change(session, analysis, actor, now, back=[row])
+    else:
+        _refuse_if(bool(row.discarded_by), "this finding is rejected; restore it", detection_id)
+        said = findings.answers(session, [detection_id]).get(detection_id, [])
+        same = bool(said) and (said[-1].verdict, said[-1].reader) == (findings.ACCEPTED, actor)
+        _refuse_if(same, "this finding is accepted already", detection_id)
+        findings.accept(session, row, actor, now)
+    note(session, now, actor, f"{button} finding", detection_id, edition=analysis.edition)
+    return FINDING_SAID[button]
+
+
+def release_findings(
+    session: Session,
+    now: datetime,
+    actor: str,
+    analysis_id: str,
+    kept: Collection[str] | None = None,
+    destination: str | None = None,
+) -> str:
+    """Let go what is held of an analysis, for one destination or for all, with those findings that are kept.
+
+    kept: detection_id of every finding that goes out: the others are rejected, and a rejected one among them is
+    restored. None leaves all of them as they are. Where that changes what is reported, the results are made anew and
+    not held again. Raises RequestError if nothing is held, if none is kept, or if one is no finding of the analysis.
+    """
+    analysis = findings.lock(session, analysis_id)
+    held = findings.held(session, analysis_id, destination)
+    if not held:
+        raise RequestError("nothing of this analysis is held", analysis=analysis_id, destination=destination)
+    if kept is not None:
+        _keep(session, now, actor, analysis, kept)
+    destinations = sorted({name for _, name in held})
+    findings.release(session, analysis, destinations, actor, now)
+    if any(findings.is_outdated(session, delivery_pk) for delivery_pk, _ in held):
+        return f"The results are made anew with what is left and go to {', '.join(destinations)}."
+    for delivery_pk, _ in held:
+        deliveries.release(session, delivery_pk, actor, now)
+    return f"The results are released; their delivery to {', '.join(destinations)} begins at once."
+
+
+def _keep(session: Session, now: datetime, actor: str, analysis: Analysis, kept: Collection[str]) -> None:
+    rows = findings.of_analysis(session, analysis.analysis_id)
+    unknown = set(kept) - {row.detection_id for row in rows}
+    if unknown or not kept:
+        because = "this is no finding of the analysis" if unknown else "nothing is ticked; discard all takes all out"
+        raise RequestError(
+            because, analysis=analysis.analysis_id, **({"detections": sorted(unknown)} if unknown else {})
+        )
+    out = [row for row in rows if row.detection_id not in kept and not row.discarded_by]
+    back = [row for row in rows if row.detection_id in kept and row.discarded_by]
+    findings.change(session, analysis, actor, now, out=out, back=back)
+    for action, changed in (("reject finding", out), ("restore finding", back)):
+        for row in changed:
+            note(session, now, actor, action, row.detection_id, edition=analysis.edition)
+
+
+def reject_all(session: Session, now: datetime, actor: str, analysis_id: str) -> str:
+    """Reject every finding of an analysis; what is held of it is not sent.
+
+    Raises RequestError if there is none left to reject.
+    """
+    analysis = findings.lock(session, analysis_id)
+    out = [row for row in findings.of_analysis(session, analysis_id) if not row.discarded_by]
+    if not out:
+        raise RequestError("there is no finding left to reject", analysis=analysis_id)
+    findings.change(session, analysis, actor, now, out=out)
+    for row in out:
+        note(session, now, actor, "reject finding", row.detection_id, edition=analysis.edition)
+    for delivery_pk, _ in findings.held(session, analysis_id):
+        deliveries.discard(session, delivery_pk, "all its findings were rejected by a person")
+        note(session, now, actor, "discard delivery", str(delivery_pk))
+    return "All findings are rejected; what was held is not sent, and what was delivered is replaced."
+
+
+def _refuse_if(wrong: bool, because: str, detection_id: str) -> None:
+    if wrong:
+        raise RequestError(because, detection=detection_id)
 
 
 # --- studies ----------------------------------------------------------------------------------------------------
