@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -20,6 +20,7 @@ import pytest
 from dicom_node.demo import free_port
 
 AE_TITLE = "ORTHANC"
+DICOM_WEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,29 @@ class Orthanc:
         return self.ask(f"/instances/{found}/file")
 
 
+def missing(what: str) -> NoReturn:
+    """A peer that cannot be had: the test skips, or fails where nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @contextmanager
-def running_orthanc(folder: Path, node_ae_title: str, node_port: int) -> Iterator[Orthanc]:
-    """Orthanc, which knows us as its modality `node`; skips where it is missing, which under CI=true is a failure."""
+def running_orthanc(folder: Path, node_ae_title: str, node_port: int, dicom_web: bool = False) -> Iterator[Orthanc]:
+    """Orthanc, which knows us as its modality `node`; skips where it is missing, which under CI=true is a failure.
+
+    dicom_web: with its plugin, under /dicom-web/.
+    """
     program = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
     if program is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no Orthanc is installed")
+        missing("no Orthanc is installed")
+    if dicom_web and not DICOM_WEB_PLUGIN.exists():
+        missing("Orthanc's plugin for DICOMweb is not installed")
     orthanc = Orthanc(free_port(), free_port())
     folder.mkdir()
     settings = {
         "Name": "tests", "StorageDirectory": str(folder / "storage"), "IndexDirectory": str(folder / "storage"),
-        "Plugins": [], "DicomAet": AE_TITLE, "DicomPort": orthanc.dicom_port, "HttpPort": orthanc.http_port,
+        "Plugins": [str(DICOM_WEB_PLUGIN)] if dicom_web else [], "DicomAet": AE_TITLE, "DicomPort": orthanc.dicom_port, "HttpPort": orthanc.http_port,
         "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomAlwaysAllowStore": True,
         "DicomCheckCalledAet": False, "HttpServerEnabled": True, "StableAge": 2,
         "DicomModalities": {"node": {"AET": node_ae_title, "Host": "127.0.0.1", "Port": node_port}},

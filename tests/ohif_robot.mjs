@@ -1,0 +1,181 @@
+// A hand at OHIF: reads one order a line ({"act": ..., ...}), does it in Chromium, answers one line. Its last
+// order is the end of its input.    node ohif_robot.mjs FOLDER_WITH_PLAYWRIGHT CHROMIUM
+import { createRequire } from 'node:module';
+import readline from 'node:readline';
+
+const [, , modules, chromium] = process.argv;
+const { chromium: engine } = createRequire(`${modules}/`)('playwright-core');
+const FLAGS = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
+  '--ignore-gpu-blocklist']; // WebGL on the CPU
+
+const browser = await engine.launch({ executablePath: chromium, args: FLAGS });
+let page;
+let troubles = [];
+
+// --- in the page -------------------------------------------------------------------------------------------------
+
+/** Whether the picture is drawn and has stood still for three looks: panels slide, and the picture follows later. */
+function still() {
+  const { viewportGridService, cornerstoneViewportService } = window.services;
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportGridService.getActiveViewportId());
+  if (viewport && viewport.viewportStatus !== 'rendered') return false;
+  const frame = (viewport?.element ?? document.body).getBoundingClientRect();
+  const now = JSON.stringify([frame, viewport?.canvas.width, viewport?.worldToCanvas([0, 0, 0])]);
+  window.stillFor = window.stoodAt === now ? window.stillFor + 1 : 0;
+  window.stoodAt = now;
+  return window.stillFor >= 3;
+}
+
+function look() {
+  const { viewportGridService, cornerstoneViewportService, displaySetService } = window.services;
+  const id = viewportGridService.getActiveViewportId();
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
+  const sets = viewportGridService.getDisplaySetsUIDsForViewport(id) ?? [];
+  return {
+    modalities: sets.map(uid => displaySetService.getDisplaySetByUID(uid)?.Modality),
+    image: viewport?.getCurrentImageId?.()?.split('/instances/')[1]?.split('/')[0] ?? null,
+  };
+}
+
+function series() {
+  return window.services.displaySetService.getActiveDisplaySets().map(each => ({
+    set: each.displaySetInstanceUID, modality: each.Modality, description: each.SeriesDescription,
+    series: each.SeriesInstanceUID, object: each.instance?.SOPInstanceUID ?? each.SOPInstanceUID ?? null,
+  }));
+}
+
+function marks() {
+  const { state } = window.cornerstoneTools.annotation;
+  return state.getAllAnnotations().filter(each => each.metadata.referencedImageId).map(each => ({
+    uid: each.annotationUID,
+    tool: each.metadata.toolName,
+    image: each.metadata.referencedImageId.split('/instances/')[1].split('/')[0],
+    label: each.data.label ?? each.data.labels?.[0]?.label ?? '',
+    words: Object.values(each.data.handles?.textBox?.worldBoundingBox ?? {}).map(corner => Array.from(corner)),
+    points: (each.data.renderableData ? Object.values(each.data.renderableData).flat(2) : each.data.handles.points)
+      .map(point => Array.from(point)),
+  }));
+}
+
+function segments() {
+  const { cache } = window.cornerstone;
+  return window.services.segmentationService.getSegmentations().map(each => ({
+    labels: Object.fromEntries(Object.values(each.segments).map(one => [one.segmentIndex, one.label])),
+    images: each.representationData.Labelmap.imageIds.map(id => {
+      const image = cache.getImage(id);
+      const voxels = [];
+      image.voxelManager.getScalarData().forEach((value, place) => value && voxels.push([place, value]));
+      return { image: image.referencedImageId.split('/instances/')[1].split('/')[0], voxels };
+    }),
+  }));
+}
+
+/** Where points of the patient lie on the screen. */
+function screen(points) {
+  const { viewportGridService, cornerstoneViewportService } = window.services;
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportGridService.getActiveViewportId());
+  const frame = viewport.element.getBoundingClientRect();
+  return points.map(point => viewport.worldToCanvas(point)).map(([x, y]) => [x + frame.x, y + frame.y]);
+}
+
+/** Scroll to an image. */
+async function scroll(image) {
+  const { viewportGridService, cornerstoneViewportService } = window.services;
+  const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportGridService.getActiveViewportId());
+  await viewport.setImageIdIndex(viewport.getImageIds().findIndex(id => id.includes(`/${image}/`)));
+  viewport.render();
+}
+
+// --- the hand ----------------------------------------------------------------------------------------------------
+
+const cy = name => page.locator(`[data-cy="${name}"]`);
+const until = (test, given) => page.waitForFunction(test, given, { timeout: 30_000, polling: 100 });
+const ready = () => until(still);
+
+async function drag(points) {
+  await ready();
+  const [from, to] = await page.evaluate(screen, points);
+  await page.mouse.move(...from, { steps: 4 });
+  await page.mouse.down();
+  await page.mouse.move(...to, { steps: 8 });
+  await page.mouse.up();
+}
+
+async function row(uid) {
+  const place = await page.evaluate(
+    wanted => window.services.measurementService.getMeasurements().findIndex(each => each.uid === wanted), uid);
+  return cy(`measurement-table-row-${place}`);
+}
+
+const acts = {
+  async open({ address, study, count }) {
+    await page?.close();
+    troubles = [];
+    page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+    page.setDefaultTimeout(30_000);
+    page.on('pageerror', error => troubles.push(error.message));
+    await page.addInitScript(() => { // no tour, no banner
+      localStorage.setItem('shownTours', '["basicViewerTour"]');
+      sessionStorage.setItem('investigationalUseDialog', 'hidden');
+    });
+    await page.goto(`${address}/viewer?StudyInstanceUIDs=${study}`);
+    await until(wanted => window.services?.displaySetService?.getActiveDisplaySets().length >= wanted, count);
+    await ready();
+    await cy('trackedMeasurements-btn').click();
+    await ready();
+    return page.evaluate(series);
+  },
+  async display({ set, modality }) {
+    await page.locator(`[id="thumbnail-${set}"]`).dblclick();
+    await until(`(${look})().modalities.includes("${modality}")`);
+  },
+  async answer({ button }) { await cy(button).click(); },
+  ready,
+  async scroll({ image }) { await page.evaluate(scroll, image); await ready(); },
+  async tool({ name }) {
+    await cy('MeasurementTools-split-button-secondary').click();
+    await cy(name).last().click();
+  },
+  async drag({ points }) { await drag(points); },
+  async jump({ uid }) { await (await row(uid)).locator('[data-cy="data-row"]').click(); await ready(); },
+  async remove({ uid }) {
+    const place = await row(uid);
+    await place.locator('[data-cy="data-row"]').hover();
+    await place.locator('[data-cy="actionsMenuTrigger"]').click();
+    await page.getByRole('menuitem', { name: 'Delete' }).click();
+  },
+  async save({ into }) {
+    await page.getByRole('button', { name: 'Create SR' }).click();
+    const dialog = page.getByRole('dialog');
+    const choice = dialog.getByRole('combobox');
+    const offered = await choice.innerText();
+    if (into) {
+      await choice.click();
+      await page.getByRole('option', { name: into }).click();
+    }
+    const stored = page.waitForResponse(answer => answer.request().method() === 'POST');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    return { offered, status: (await stored).status() };
+  },
+  look: () => page.evaluate(look),
+  series: () => page.evaluate(series),
+  marks: () => page.evaluate(marks),
+  segments: () => page.evaluate(segments),
+  screen: ({ points }) => page.evaluate(screen, points),
+  text: () => page.locator('body').innerText(),
+  troubles: () => troubles,
+  evaluate: ({ code }) => page.evaluate(code),
+  async screenshot({ path }) { await page.screenshot({ path }); },
+};
+
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  let answer;
+  try {
+    const { act, ...given } = JSON.parse(line);
+    answer = { value: (await acts[act](given)) ?? null };
+  } catch (error) {
+    answer = { error: String(error.stack) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser.close();
