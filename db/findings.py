@@ -13,7 +13,6 @@ from sqlalchemy import Text, cast, exists, select
 from sqlalchemy.orm import Session
 
 from db import deliveries, studies
-from db.analyses import NOT_ANALYSED
 from db.errors import RequestError
 from db.outcomes import Analysis, Assessment, Audit, Delivery, DetectionRow, Result
 
@@ -23,13 +22,10 @@ RELEASE = "release findings"
 
 
 def standing(session: Session, study_instance_uid: str) -> Analysis | None:
-    """The analysis whose results hold for a study: the newest that looked at it.
-
-    One that did not look ('not analysed') says nothing of what was found before.
-    """
+    """The analysis whose results are made for a study: its newest, whatever it says."""
     return session.scalar(
         select(Analysis)
-        .where(Analysis.study_instance_uid == study_instance_uid, Analysis.state != NOT_ANALYSED)
+        .where(Analysis.study_instance_uid == study_instance_uid)
         .order_by(Analysis.study_revision.desc(), Analysis.finished_at.desc(), Analysis.analysis_id)
         .limit(1)
     )
