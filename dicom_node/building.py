@@ -78,7 +78,17 @@ def _largest_ct(stored: Sequence[studies.StoredInstance]) -> str:
 def build(
     node: Node, material: Material, profiles: Collection[str], missing: Collection[studies.StoredInstance] = ()
 ) -> list[tuple[Result, Dataset]]:
-    """The objects, each written to the file store already, with the header of an image that they are about.
+    """The objects of `encodings`, each written to the file store already, with the header of an image that they are
+    about.
+    """
+    made = encodings(node, material, profiles, missing)
+    return [(_keep(node, material.analysis, profile, dataset), header) for profile, dataset, header in made]
+
+
+def encodings(
+    node: Node, material: Material, profiles: Collection[str], missing: Collection[studies.StoredInstance] = ()
+) -> list[tuple[Profile, Dataset, Dataset]]:
+    """The objects of an analysis in memory, and of each the header of an image that it is about; nothing is kept.
 
     missing: images without a file. None of the objects is made where all are. Raises ContentError where the images
     refuse a result.
@@ -88,7 +98,7 @@ def build(
         return []
     subject = subject_of(node, material, headers_of(paths))
     made = encode(subject, profiles, lambda profile: _identity(material, profile))
-    return [(_keep(node, material.analysis, profile, dataset), subject.context.images[0]) for profile, dataset in made]
+    return [(profile, dataset, subject.context.images[0]) for profile, dataset in made]
 
 
 def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> Subject:
