@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pydicom import Dataset
 from sqlalchemy.orm import Session
 
-from db import analyses, deliveries, lost, results, studies
+from db import analyses, deliveries, findings, lost, results, studies
 from db.engine import reading
 from db.errors import ContentError
 from db.models import Study
@@ -117,7 +117,13 @@ def _put(session: Session, hearers: Iterable[Peer], made: Sequence[Result]) -> N
     for peer in hearers:
         for result in made:
             if result.profile in peer.deliver:
-                deliveries.put(session, result.result_sop_instance_uid, peer.name, peer.mode, result.created_at)
+                mode = "send" if peer.mode == "hold" and _let_go(session, result, peer) else peer.mode
+                deliveries.put(session, result.result_sop_instance_uid, peer.name, mode, result.created_at)
+
+
+def _let_go(session: Session, result: Result, peer: Peer) -> bool:
+    """Whether a person released this analysis for a destination that holds, and what they change in it goes, too."""
+    return findings.released(session, result.analysis_id, peer.name)
 
 
 def _mark_what_stays(
