@@ -94,6 +94,8 @@ class Analysis(Base):
     issue_attempts: Mapped[int] = mapped_column(default=0)
     """Failed tries to make the results of `edition`."""
     next_issue_at: Mapped[datetime | None]
+    overview: Mapped[dict[str, Any]] = mapped_column(default=dict, deferred=True)
+    """A coarse picture of the series (`detector.overview`), so that a later study can be laid over it."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
 

@@ -22,6 +22,9 @@ def upgrade() -> None:
     _add_counts("delivery", "commit_tries")
     with op.batch_alter_table("analysis") as analysis:
         analysis.add_column(sa.Column("next_issue_at", sa.DateTime(), nullable=True))
+        analysis.add_column(sa.Column("overview", sa.JSON(), nullable=False, server_default="{}"))
+    with op.batch_alter_table("analysis") as analysis:
+        analysis.alter_column("overview", existing_type=sa.JSON(), existing_nullable=False, server_default=None)
     with op.batch_alter_table("detection") as detection:
         detection.add_column(sa.Column("discarded_by", sa.Text(), nullable=False, server_default=""))
         detection.add_column(sa.Column("discarded_at", sa.DateTime(), nullable=True))
@@ -144,5 +147,5 @@ def downgrade() -> None:
         for name in ("prior_study_date", "prior_long_axis_mm", "prior_detection_id", "discarded_at", "discarded_by"):
             detection.drop_column(name)
     with op.batch_alter_table("analysis") as analysis:
-        for name in ("next_issue_at", "issue_attempts", "issued_edition", "edition"):
+        for name in ("overview", "next_issue_at", "issue_attempts", "issued_edition", "edition"):
             analysis.drop_column(name)
