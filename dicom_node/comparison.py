@@ -1,8 +1,8 @@
 """What a model reported beside what people marked in the same study. Pure.
 
-Nothing here judges as the FROC of a model does, which asks for the key slice and an IoU: a person who looks at both asks
-whether they mean the same lesion. They do if they lie in one series, the mark on the image of the finding or on one of
-its slices, and the centre of one box lies in the other.
+Nothing here judges as the FROC of a model does, which asks for the key slice and an IoU: a person who looks at both
+asks whether they mean the same lesion. They do if they lie in one series, the mark on the image of the finding or on
+one of its slices, and the centre of one box lies in the other.
 """
 
 from __future__ import annotations
