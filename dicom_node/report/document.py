@@ -36,7 +36,7 @@ def measurements_document(groups: Sequence[hd.sr.ContentItem], subject: Subject,
     """
     sources = subject.sources
     assert sources is not None  # noqa: S101  (a subject with lesions has them)
-    shown = dict.fromkeys(sources.place[lesion.detection.image.sop_instance_uid] for lesion in subject.lesions)
+    shown = dict.fromkeys(sources.index(lesion.detection.image) for lesion in subject.lesions)
     headers = [sources.headers[index] for index in shown]
     content = _content(MEASUREMENTS_TITLE, groups, headers, subject.context)
     return _document(content, sources.headers, subject.context, identity)

@@ -11,6 +11,7 @@ from db.errors import ContentError, GeometryError
 from db.geometry import PixelSpacing, Plane, PointMm
 from db.measurement import ImageReference
 from dicom_node.report.context import Context
+from dicom_node.report.frames import frames_of
 
 _NAMED = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality")
 _NEEDED = (
@@ -45,11 +46,15 @@ _NEUTRAL = (  # what highdicom insists on reading; the real values come by `head
 
 @dataclass(frozen=True, slots=True)
 class SourceImages:
-    """Bare copies of the headers of one series of single-frame images, in slice order."""
+    """The slices of one series in their order, each as the bare header of a single-frame image: a frame of a
+    multi-frame image looks like an image of its own, with the plane of the frame and the UIDs of the image.
+    """
 
     headers: tuple[Dataset, ...]
-    place: dict[str, int]
-    """SOP Instance UID → index in `headers`."""
+    place: dict[ImageReference, int]
+    """Image and frame → index in `headers`."""
+    multi_frame: bool = False
+    """Whether a reference to a slice names its frame (Referenced Frame Number, PS3.3 table 10-3)."""
 
     @property
     def interval_mm(self) -> float | None:
@@ -59,25 +64,41 @@ class SourceImages:
         first, last = plane_of(self.headers[0]), plane_of(self.headers[-1])
         return abs(last.position_mm - first.position_mm) / (len(self.headers) - 1)
 
-    def header(self, image: ImageReference) -> Dataset:
-        """Raises ContentError if the image is not one of the series or the frame is not its first."""
-        index = self.place.get(image.sop_instance_uid)
-        if index is None or image.frame_number != 1:
+    def index(self, image: ImageReference) -> int:
+        """Raises ContentError if the image, or this frame of it, is not one of the series."""
+        index = self.place.get(image)
+        if index is None:
             raise ContentError(
                 "a detection lies on an image that is not among the sources",
                 sop_instance_uid=image.sop_instance_uid,
                 frame_number=image.frame_number,
             )
-        return self.headers[index]
+        return index
+
+    def header(self, image: ImageReference) -> Dataset:
+        """Raises ContentError as `index` does."""
+        return self.headers[self.index(image)]
 
 
 def source_images(context: Context) -> SourceImages:
-    """Raises GeometryError where an image lacks what a result must say of it, ContentError for multi-frame images."""
-    headers = tuple(_bare(image, _NEEDED) for image in context.images)
-    sizes = {(int(header.Rows), int(header.Columns)) for header in headers}
+    """Raises GeometryError where an image, or a frame of one, lacks what a result must say of it.
+
+    Frames are sorted along their normal, for within an image they may have any order.
+    """
+    slices = [
+        (ImageReference(str(frame.SOPInstanceUID), number), frame)
+        for image in context.images
+        for number, frame in enumerate((_bare(each, _NEEDED) for each in frames_of(image)), start=1)
+    ]
+    sizes = {(int(header.Rows), int(header.Columns)) for _, header in slices}
     if len(sizes) != 1:
         raise GeometryError("the images of one series differ in size", sizes=len(sizes))
-    return SourceImages(headers, {str(header.SOPInstanceUID): index for index, header in enumerate(headers)})
+    multi_frame = len(slices) > len(context.images)
+    if multi_frame:
+        slices.sort(key=lambda each: plane_of(each[1]).position_mm)
+    return SourceImages(
+        tuple(header for _, header in slices), {image: index for index, (image, _) in enumerate(slices)}, multi_frame
+    )
 
 
 def references(context: Context) -> tuple[Dataset, ...]:
@@ -93,8 +114,6 @@ def _bare(image: Dataset, needed: Sequence[str]) -> Dataset:
     for keyword in needed:
         if image.get(keyword) in (None, ""):
             raise GeometryError("a source image lacks an attribute", sop_instance_uid=uid, keyword=keyword)
-    if int(image.get("NumberOfFrames") or 1) != 1:
-        raise ContentError("results are written for series of single-frame images only", sop_instance_uid=uid)
     bare = Dataset()
     for keyword in _KEPT:
         if image.get(keyword) not in (None, ""):
@@ -105,7 +124,7 @@ def _bare(image: Dataset, needed: Sequence[str]) -> Dataset:
 
 
 def plane_of(header: Dataset) -> Plane:
-    """The plane of a single-frame image (PS3.3 C.7.6.2)."""
+    """The plane of a slice (PS3.3 C.7.6.2)."""
     x, y, z = (float(value) for value in header.ImagePositionPatient)
     rx, ry, rz, cx, cy, cz = (float(value) for value in header.ImageOrientationPatient)
     row_mm, col_mm = (float(value) for value in header.PixelSpacing)

@@ -21,13 +21,15 @@ ALL_TAKEN_OUT = f"No lesion is reported: a person took out all that was found ({
 class Lesion:
     """One detection as the encodings draw it.
 
-    number: from 1, the same in all encodings. header: of the key slice. ring: (5,) corners of the box, closed, clipped
-    to the image, 0-based pixel centres. label: what stands beside it in a viewer.
+    number: from 1, the same in all encodings. header: of the key slice; frame_number: of it, where its image has more
+    than one, else None. ring: (5,) corners of the box, closed, clipped to the image, 0-based pixel centres. label: what
+    stands beside it in a viewer.
     """
 
     number: int
     detection: Detection
     header: Dataset
+    frame_number: int | None
     ring: tuple[PointPx, ...]
     area_mm2: float
     codes: CategoryCodes
@@ -73,10 +75,12 @@ def describe_failure(reason: str, context: Context) -> Subject:
 
 def _lesion(number: int, detection: Detection, sources: SourceImages) -> Lesion:
     header = sources.header(detection.image)
+    frame_number = detection.image.frame_number if sources.multi_frame else None
     ring = drawn_box(detection.box, int(header.Rows), int(header.Columns))
     spacing = plane_of(header).spacing
     area_mm2 = (ring[2].col - ring[0].col) * spacing.col_mm * (ring[2].row - ring[0].row) * spacing.row_mm
-    return Lesion(number, detection, header, ring, area_mm2, codes_of(detection.category), label_of(number, detection))
+    codes = codes_of(detection.category)
+    return Lesion(number, detection, header, frame_number, ring, area_mm2, codes, label_of(number, detection))
 
 
 def drawn_box(box: BoxPx, rows: int, columns: int) -> tuple[PointPx, ...]:
