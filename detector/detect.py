@@ -24,12 +24,15 @@ from db.errors import ContentError
 from db.files import name_part
 from db.local_files import LocalFiles
 from db.models import Image, Series
+from db.priors import prior_studies
 from detector.cache import positions_mm
 from detector.choose import Candidate, choose, why_none
+from detector.follow import FollowSettings, with_priors
 from detector.froc import threshold_at
 from detector.look import lesions_of
 from detector.merge import Track
 from detector.model_files import LoadedModel, load_model
+from detector.overview import Overview, as_json, overview_of
 from detector.prepare import prepare_scan
 from detector.segment import SegmentSettings, outline
 from detector.tracking import Earlier, tracking_uids
@@ -144,12 +147,17 @@ def detect_study(sessions: Sessions, files: LocalFiles, order: Order, progress: 
         progress("detect", 1, 2)
         with reading(sessions) as session:
             earlier = _earlier(session, order.study_instance_uid, volume)
+            priors = prior_studies(session, order.study_instance_uid)
+            frame_uid = session.get_one(Series, volume.series_instance_uid).frame_of_reference_uid
         found = detect_volume(model, volume, DetectSettings(order.keep_score), order.study_instance_uid, earlier)
     except ContentError as error:
         log.warning("analysis failed study=%s: %s", order.study_instance_uid, error)
         return _without(sessions, order, analyses.FAILED, str(error), started_at)
     progress("detect", 2, 2)
-    return _save(sessions, files, order, volume, found, model, started_at, looked_at)
+    count, overview = reported(found, model, order.max_fp_per_scan, order.max_findings), overview_of(volume)
+    kept_uids = {before.tracking_uid for before in earlier}
+    found = with_priors(found, count, volume, frame_uid, overview, priors, kept_uids, FollowSettings())
+    return _save(sessions, files, order, volume, found, count, overview, started_at, looked_at)
 
 
 def _lost_images(session: Session, files: LocalFiles, study_instance_uid: str) -> list[studies.StoredInstance]:
@@ -219,12 +227,12 @@ def _save(
     order: Order,
     volume: Volume,
     found: Sequence[Detection],
-    model: LoadedModel,
+    count: int,
+    overview: Overview,
     started_at: datetime,
     images_sha256: str,
 ) -> dict[str, Any]:
     """Masks first, rows second, so that no row points to nothing."""
-    count = reported(found, model, order.max_fp_per_scan, order.max_findings)
     named = []
     for place, detection in enumerate(found):
         name = ""
@@ -245,6 +253,7 @@ def _save(
             images_sha256=images_sha256,
             positions_mm=positions_mm(volume).tolist(),
         )
+        analysis.overview = as_json(overview)
     log.info("analysed study=%s kept=%d reported=%d", order.study_instance_uid, len(found), count)
     return _outcome(analysis.analysis_id, analysis.state, analysis.reason, kept=len(found), reported=count)
 

@@ -84,10 +84,13 @@ class PlacedLesion:
     centre: Place
     window: Window
     coverage: Field
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
+    """What a lesion is, wherever and whenever it is painted."""
+
     number: int
     kind: LesionKind
     long_mm: float
@@ -123,7 +126,7 @@ def grow_lesions(canvas: Canvas, visit: Visit, phase: Phase, wanted: int) -> lis
         centre = depths.find(plan, taken, place_rng)
         if centre is None:
             continue
-        lesion = _paint(canvas, plan, centre, plan.growth if visit.number else 1.0)
+        lesion = paint_lesion(canvas, plan, centre, plan.growth if visit.number else 1.0)
         if lesion is None:
             continue
         weights[chosen] *= 0.4  # another kind is likelier next time
@@ -132,12 +135,12 @@ def grow_lesions(canvas: Canvas, visit: Visit, phase: Phase, wanted: int) -> lis
     return placed
 
 
-def _draw(rng: np.random.Generator, kind: LesionKind, number: int) -> _Plan:
+def _draw(rng: np.random.Generator, kind: LesionKind, number: int) -> Plan:
     low, high = kind.long_mm
     long_mm = float(np.exp(rng.uniform(np.log(low), np.log(high))))  # small ones are commoner
     # Along z at least 0.75, so that a lesion is not seen on one slice alone.
     radii = (1.0, float(rng.uniform(*kind.roundness)), float(rng.uniform(0.75, 1.0)))
-    return _Plan(
+    return Plan(
         number=number,
         kind=kind,
         long_mm=long_mm,
@@ -183,7 +186,7 @@ class _Depths:
             self._known[hosts] = centres, depths
         return self._known[hosts]
 
-    def find(self, plan: _Plan, taken: Sequence[tuple[Place, float]], rng: np.random.Generator) -> Place | None:
+    def find(self, plan: Plan, taken: Sequence[tuple[Place, float]], rng: np.random.Generator) -> Place | None:
         """A place with room for the grown lesion, clear of the others and of the first and last slice."""
         grid, kind = self._canvas.grid, plan.kind
         centres, depths = self._of(kind.hosts)
@@ -200,7 +203,7 @@ class _Depths:
         return None
 
 
-def _paint(canvas: Canvas, plan: _Plan, centre: Place, grown: float) -> PlacedLesion | None:
+def paint_lesion(canvas: Canvas, plan: Plan, centre: Place, grown: float) -> PlacedLesion | None:
     """None, in both studies of the patient, where the grown lesion would not stand out."""
     reach = max(plan.radii_mm(plan.growth)) * 1.5 + 2
     window = canvas.grid.window([c - reach for c in centre], [c + reach for c in centre])
@@ -218,10 +221,10 @@ def _paint(canvas: Canvas, plan: _Plan, centre: Place, grown: float) -> PlacedLe
     core = np.float32(plan.kind.core_hu if plan.long_mm * grown > 18 else 0.0)
     filling = (hu + core * np.clip((0.7 - rho) / 0.3, 0, 1)).astype(np.float32)
     coverage = canvas.paint(depth, filling, Tissue.LESION, window, edge_mm=2.0)
-    return PlacedLesion(plan.number, plan.kind, centre, window, coverage)
+    return PlacedLesion(plan.number, plan.kind, centre, window, coverage, plan)
 
 
-def _distance(canvas: Canvas, plan: _Plan, centre: Place, radii: Place, window: Window) -> Field:
+def _distance(canvas: Canvas, plan: Plan, centre: Place, radii: Place, window: Window) -> Field:
     """From the centre, 1 on the surface: an ellipsoid turned about z, then tipped, then dented."""
     x, y, z = canvas.grid.axes_mm(window)
     dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]

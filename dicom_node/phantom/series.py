@@ -110,9 +110,13 @@ def _series_and_equipment(ds: Dataset, visit: Visit, physique: Physique, acquisi
         ds.ContrastBolusAgent, ds.ContrastBolusRoute = "iodine, synthetic", "IV"
 
 
+def frame_of_reference_uid(series_instance_uid: str) -> str:
+    return uid_of(series_instance_uid, "frame of reference")
+
+
 def _plane(ds: Dataset, s: int, acquisition: Acquisition) -> None:
     plane = acquisition.plane(s)
-    ds.FrameOfReferenceUID = uid_of(ds.SeriesInstanceUID, "frame of reference")
+    ds.FrameOfReferenceUID = frame_of_reference_uid(ds.SeriesInstanceUID)
     ds.PositionReferenceIndicator = ""
     ds.ImagePositionPatient = [f"{v:.4f}" for v in (plane.origin.x, plane.origin.y, plane.origin.z)]
     ds.ImageOrientationPatient = [f"{v:.8f}" for v in (*plane.along_row, *plane.along_column)]
