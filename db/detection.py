@@ -65,3 +65,10 @@ class Detection:
     tracking_uid: str
     mask: Mask | None = None
     prior: Prior | None = None
+
+    @property
+    def change_from_prior(self) -> float | None:
+        """Of the long axis since the prior study, as a share of what it was: 0.2 is a fifth longer; None if unknown."""
+        if self.prior is None or self.prior.long_axis_mm <= 0:
+            return None
+        return self.long_axis_mm / self.prior.long_axis_mm - 1.0
