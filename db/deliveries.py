@@ -9,10 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session
 
+from db import circuits
 from db.errors import RequestError
 from db.outcomes import Analysis, Audit, Delivery, Result
 
 HOUR = timedelta(hours=1)
+
+QUEUED_AS = {"hold": "held", "send": "waiting", "shadow": "shadow"}
+"""A destination's mode → the state of what is new for it."""
+
+ARRIVED = ("delivered", "committed")
+"""The states of what the destination holds."""
 
 SUPERSEDED = "superseded before it was sent"
 RELEASE = "release delivery"
@@ -34,6 +41,9 @@ class Letter:
     superseded: bool
     study_instance_uid: str
     analysis_id: str
+    edition: int
+    rejects: str | None
+    """The result that this one, a rejection note, takes back."""
 
 
 def get(session: Session, delivery_pk: int) -> Letter:
@@ -58,18 +68,20 @@ def get(session: Session, delivery_pk: int) -> Letter:
         superseded=result.superseded_by is not None,
         study_instance_uid=analysis.study_instance_uid,
         analysis_id=analysis.analysis_id,
+        edition=result.edition,
+        rejects=result.rejects,
     )
 
 
-def put(session: Session, result_sop_instance_uid: str, destination: str, mode: str, now: datetime) -> None:
-    """A result into the outbox, held or to be sent; the same again changes nothing."""
+def put(session: Session, result_sop_instance_uid: str, destination: str, mode: str, now: datetime) -> bool:
+    """A result into the outbox, held, to be sent or never to be sent; False, and nothing changes, if it is there."""
     known = session.scalar(
         select(Delivery.delivery_pk).where(
             Delivery.result_sop_instance_uid == result_sop_instance_uid, Delivery.destination == destination
         )
     )
     if known is None:
-        state = "held" if mode == "hold" else "waiting"
+        state = QUEUED_AS[mode]
         session.add(
             Delivery(
                 result_sop_instance_uid=result_sop_instance_uid,
@@ -79,6 +91,8 @@ def put(session: Session, result_sop_instance_uid: str, destination: str, mode: 
                 next_try_at=now if state == "waiting" else None,
             )
         )
+        session.flush()
+    return known is None
 
 
 def due(session: Session, now: datetime, of_each: int = 20) -> list[tuple[int, str, int, datetime]]:
@@ -115,11 +129,44 @@ def delivered_to(session: Session, study_instance_uid: str) -> set[str]:
     )
 
 
-def note_success(session: Session, delivery_pk: int, answer: str, now: datetime) -> None:
+def note_success(
+    session: Session, delivery_pk: int, answer: str, now: datetime, commit_at: datetime | None = None
+) -> None:
+    """commit_at: when to ask for storage commitment; None where the destination offers none."""
     session.execute(
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk)
-        .values(state="delivered", tries=Delivery.tries + 1, last_answer=answer, delivered_at=now, next_try_at=None)
+        .values(
+            state="delivered",
+            tries=Delivery.tries + 1,
+            last_answer=answer,
+            delivered_at=now,
+            committed_at=None,
+            next_try_at=None,
+            next_commit_at=commit_at,
+        )
+    )
+
+
+def retract(session: Session, result_sop_instance_uid: str, destination: str, answer: str) -> None:
+    """A rejection note has arrived: what it names is taken back there."""
+    session.execute(
+        update(Delivery)
+        .where(
+            Delivery.result_sop_instance_uid == result_sop_instance_uid,
+            Delivery.destination == destination,
+            Delivery.state.in_(ARRIVED),
+        )
+        .values(state="retracted", last_answer=answer, next_commit_at=None)
+    )
+
+
+def hurry(session: Session, destination: str, now: datetime) -> None:
+    """The destination is back: what waits for a later try is due now."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.destination == destination, Delivery.state == "waiting", Delivery.next_try_at > now)
+        .values(next_try_at=now)
     )
 
 
@@ -150,7 +197,16 @@ def discard(session: Session, delivery_pk: int, answer: str) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk)
-        .values(state="discarded", last_answer=answer, next_try_at=None)
+        .values(state="discarded", last_answer=answer, next_try_at=None, next_commit_at=None)
+    )
+
+
+def keep_in_shadow(session: Session, delivery_pk: int, answer: str) -> None:
+    """The destination is in shadow now: what waits for it is kept and never sent."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state == "waiting")
+        .values(state="shadow", last_answer=answer, next_try_at=None)
     )
 
 
@@ -175,7 +231,7 @@ def outdate(session: Session, result_sop_instance_uid: str, replaced_at: Collect
             update(Delivery)
             .where(
                 Delivery.result_sop_instance_uid == result_sop_instance_uid,
-                Delivery.state == "delivered",
+                Delivery.state.in_(ARRIVED),
                 Delivery.destination.not_in(replaced_at),
             )
             .values(last_answer=Delivery.last_answer + f"; no longer holds, delete it there ({because})")
@@ -206,15 +262,21 @@ def hold(session: Session, delivery_pk: int, answer: str) -> bool:
 
 
 def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> None:
-    """A person lets a held result go, or sends a dead or delivered one again."""
+    """A person lets a held result go, or sends a dead or delivered one again; the destination is tried at once."""
     changed = session.execute(
         update(Delivery)
-        .where(Delivery.delivery_pk == delivery_pk, Delivery.state.in_(("held", "dead", "delivered", "waiting")))
-        .values(state="waiting", next_try_at=now, tries=0)
-        .returning(Delivery.delivery_pk)
-    ).one_or_none()
+        .where(Delivery.delivery_pk == delivery_pk, Delivery.state.in_(("held", "dead", "waiting", *ARRIVED)))
+        .values(state="waiting", next_try_at=now, tries=0, commit_tries=0, next_commit_at=None, committed_at=None)
+        .returning(Delivery.destination)
+    ).scalar_one_or_none()
     if changed is None:
         raise RequestError("there is no such delivery, or it was discarded", delivery=delivery_pk)
+    circuits.probe_now(session, changed, now)
+    note_release(session, delivery_pk, actor, now)
+
+
+def note_release(session: Session, delivery_pk: int, actor: str, now: datetime) -> None:
+    """On record, so that it is not held again."""
     session.add(Audit(at=now, actor=actor, action=RELEASE, target=str(delivery_pk), facts={}))
 
 

@@ -30,7 +30,11 @@ def receive(config: Config, stop: threading.Event) -> None:
         ae_title=config.dicom.ae_title,
         host=config.dicom.host,
         port=config.dicom.port,
-        senders=[Sender(peer.ae_title, peer.analyse) for peer in config.peers if peer.accept],
+        senders=[
+            Sender(peer.ae_title, peer.analyse, stores=peer.accept, name=peer.name)
+            for peer in config.peers
+            if peer.accept or (peer.deliver and peer.commitment)
+        ],
         max_pdu=config.dicom.max_pdu,
         max_associations=config.dicom.max_associations,
     )

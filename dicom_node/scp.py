@@ -1,6 +1,7 @@
-"""C-ECHO and C-STORE from the peers that the site lists. Shell.
+"""C-ECHO, C-STORE and storage commitment from the peers that the site lists. Shell.
 
 Promise: Success means that `Store.keep` has returned; every other end of a C-STORE answers the status of PS3.4 B.2.3.
+What is asked or answered of storage commitment is in the database, too, before its status is answered.
 A bug is not caught here: pynetdicom answers 0xC211 and logs the traceback.
 """
 
@@ -30,11 +31,16 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import ServiceClass, StorageServiceClass
-from pynetdicom.sop_class import Verification, uid_to_service_class  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    Verification,
+    uid_to_service_class,
+)
 from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 
 from db.engine import NO_DATABASE, driver_error, utc_now
 from db.errors import ContentError, StorageFull
+from dicom_node import commitment_answers, commitment_requests
 from dicom_node.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, uid_text
 from dicom_node.store import MismatchError, Received, Store
 
@@ -57,10 +63,16 @@ STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A peer that may send to us. `analyse`: whether lesions are searched in what it sends."""
+    """A peer that may call us.
+
+    analyse: whether lesions are searched in what it sends. stores: whether it may send objects; one that only takes
+    our results may still tell what it commits to. name: as a destination.
+    """
 
     ae_title: str
     analyse: bool = False
+    stores: bool = True
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,8 @@ class Receiver:
                 (evt.EVT_RELEASED, self._log_end, ["ended"]),
                 (evt.EVT_ABORTED, self._log_end, ["was aborted"]),
                 (evt.EVT_C_STORE, self._store_one),
+                (evt.EVT_N_ACTION, self._asked_to_commit),
+                (evt.EVT_N_EVENT_REPORT, self._told_of_commitment),
             ],
         )
         self._server = cast(ThreadedAssociationServer, server)
@@ -166,7 +180,17 @@ class Receiver:
             )
             _reject(event, LOCAL_LIMIT_EXCEEDED)
             return
-        event.assoc.acceptor.supported_contexts = acceptable(request.presentation_context_definition_list)
+        stores = self._senders[request.calling_ae_title.strip()].stores
+        event.assoc.acceptor.supported_contexts = acceptable(request.presentation_context_definition_list, stores)
+
+    def _asked_to_commit(self, event: Event) -> tuple[int, None]:
+        return commitment_requests.status_of(self._store.sessions, self._caller(event).ae_title, event), None
+
+    def _told_of_commitment(self, event: Event) -> tuple[int, None]:
+        return commitment_answers.status_of(self._store.sessions, self._caller(event).name, event), None
+
+    def _caller(self, event: Event) -> Sender:
+        return self._senders[event.assoc.requestor.ae_title.strip()]
 
     def _store_one(self, event: Event) -> int:
         request = cast(C_STORE, event.request)
@@ -231,17 +255,22 @@ class Receiver:
             log.warning("an association of %s at %s %s before it brought anything", caller, _address(event), how)
 
 
-def acceptable(proposed: Sequence[PresentationContext]) -> list[PresentationContext]:
-    """What to support of a proposal: Verification, and each storage class in every transfer syntax proposed for it.
+def acceptable(proposed: Sequence[PresentationContext], stores: bool = True) -> list[PresentationContext]:
+    """What to support of a proposal: Verification, storage commitment in both roles, and, of a peer that `stores`,
+    each storage class in every transfer syntax proposed for it.
 
     Of several transfer syntaxes in one context, the sender's first is taken: it knows best what it need not convert.
     """
     syntaxes: dict[str, dict[str, None]] = {}
     for context in proposed:
         abstract_syntax = str(context.abstract_syntax)
-        if abstract_syntax == Verification or is_storage(abstract_syntax):
+        if abstract_syntax in (Verification, StorageCommitmentPushModel) or (stores and is_storage(abstract_syntax)):
             syntaxes.setdefault(abstract_syntax, {}).update(dict.fromkeys(map(str, context.transfer_syntax)))
-    return [build_context(abstract, list(transfers)) for abstract, transfers in syntaxes.items()]
+    supported = [build_context(abstract, list(transfers)) for abstract, transfers in syntaxes.items()]
+    for context in supported:
+        if context.abstract_syntax == StorageCommitmentPushModel:
+            context.scu_role = context.scp_role = True  # who answers calls us as the provider (PS3.4 J.3.3.1.1)
+    return supported
 
 
 def is_storage(abstract_syntax: str) -> bool:

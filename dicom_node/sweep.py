@@ -16,7 +16,7 @@ from croniter import croniter
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from db import analyses, categories, deliveries, studies
+from db import analyses, categories, commitment_requests, commitments, deliveries, studies
 from db.engine import Sessions, reading
 from db.models import Study
 from db.outcomes import Heartbeat, Task
@@ -82,6 +82,7 @@ def _undone(session: Session, now: datetime) -> list[Undone]:
         *undone_studies(session, now),
         *_stale_results(session, now),
         *_due_deliveries(session, now),
+        *_due_commitments(session, now),
         *_waiting_tasks(session),
     ]
 
@@ -109,6 +110,20 @@ def _due_deliveries(session: Session, now: datetime) -> list[Undone]:
         Undone("deliver", str(pk), int(due_at.timestamp()), tries, partition=destination)
         for pk, destination, tries, due_at in deliveries.due(session, now)
     ]
+
+
+def _due_commitments(session: Session, now: datetime) -> list[Undone]:
+    """What destinations are to be asked, and what peers are to be told. In ms: an answer may bring the next at once."""
+    asked = [Undone("commit", name, _ms(at), 0, partition=name) for name, at in commitments.due(session, now)]
+    told = [
+        Undone("confirm", str(pk), _ms(at), tries, partition=ae_title)
+        for pk, ae_title, tries, at in commitment_requests.due(session, now)
+    ]
+    return [*asked, *told]
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _waiting_tasks(session: Session) -> list[Undone]:
@@ -139,6 +154,16 @@ def _delivery_failed(session: Session, work: Undone, error: str, now: datetime) 
     deliveries.note_failure(session, int(work.subject), work.tries, error, next_try_at)
 
 
+def _commit_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    """A job that broke: where the destination only failed to answer, it has noted that itself."""
+    commitments.postpone(session, work.subject, now, now + timedelta(minutes=15))
+
+
+def _confirm_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
+    next_try_at = backoff.next_delivery_try(now, work.tries + 1)
+    commitment_requests.note_unanswered(session, int(work.subject), work.tries, error, next_try_at)
+
+
 def _task_failed(session: Session, work: Undone, error: str, now: datetime) -> None:
     session.execute(
         update(Task).where(Task.task_pk == int(work.subject)).values(state="failed", outcome=error, finished_at=now)
@@ -150,6 +175,8 @@ _NOTE_FAILURE = {
     "analysis": _study_failed,
     "reissue": _reissue_failed,
     "deliver": _delivery_failed,
+    "commit": _commit_failed,
+    "confirm": _confirm_failed,
     "task": _task_failed,
 }
 

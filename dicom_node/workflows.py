@@ -20,6 +20,8 @@ from db.engine import NO_DATABASE, reading, utc_now
 from db.errors import RequestError
 from db.models import Study
 from db.outcomes import Analysis, Task
+from dicom_node.commitment import ask
+from dicom_node.commitment_requests import answer
 from dicom_node.deliver import deliver
 from dicom_node.device import device_of_its_own
 from dicom_node.jobs import Way
@@ -46,8 +48,20 @@ def ways(node: Node) -> list[Way]:
         Way("reissue", (("report", lambda analysis_id: reissue(node, analysis_id)),), at_once=at_once),
         Way(
             "deliver",
-            (("send", lambda pk: deliver(node.config, node.sessions, node.files, int(pk))),),
+            (("send", lambda pk: deliver(node, int(pk))),),
             at_once=8,
+            partitioned=True,
+        ),
+        Way(
+            "commit",
+            (("ask", lambda destination: ask(node.config, node.sessions, destination)),),
+            at_once=4,
+            partitioned=True,
+        ),
+        Way(
+            "confirm",
+            (("tell", lambda pk: answer(node.config, node.sessions, node.files, int(pk))),),
+            at_once=4,
             partitioned=True,
         ),
         Way("task", (("run", lambda pk: run_task(node, int(pk))),)),

@@ -17,6 +17,7 @@ from db.models import Study
 from db.outcomes import Analysis, Delivery, Result
 from dicom_node.config import Config, Peer
 from dicom_node.deliver import deliver
+from dicom_node.node import Node
 from dicom_node.store import LocalFiles
 
 RESULT = "2.25.7001"
@@ -86,7 +87,7 @@ class Outbox:
     def deliver(self, delivery_pk: int, peer: Peer, **changes: object) -> str:
         """`changes`: to a peer that takes reports at once."""
         wants = peer.model_copy(update={"deliver": ["ohif"], "mode": "send"} | changes)
-        return deliver(Config(peers=[wants]), self.sessions, self.files, delivery_pk)
+        return deliver(Node(Config(peers=[wants]), self.sessions, self.files), delivery_pk)
 
     def row(self, delivery_pk: int) -> Delivery:
         with reading(self.sessions) as session:

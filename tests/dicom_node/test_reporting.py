@@ -291,13 +291,11 @@ def test_a_result_of_images_that_are_no_longer_those_is_not_sent(site: Site) -> 
     analyse(site, finds=True)
     report_study(site.node, UID)
     arrive(site, corrected())
-    assert deliver(site.config, site.node.sessions, site.node.files, 1) == (
-        "the study changed since; waiting for its new analysis"
-    )
+    assert deliver(site.node, 1) == ("the study changed since; waiting for its new analysis")
     assert set(delivery_states(site).values()) == {"waiting"}
     detect(site.node, UID)
     report_study(site.node, UID)
-    assert deliver(site.config, site.node.sessions, site.node.files, 1) == (
+    assert deliver(site.node, 1) == (
         "the study changed before it was sent; then: not analysed, no model is promoted yet"
     )
     assert "discarded" in delivery_states(site).values()

@@ -1,0 +1,57 @@
+"""What goes to a destination that refuses the SOP class of a profile: the next profile of its chain. Shell."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydicom.uid import UID
+
+from db import deliveries
+from db.deliveries import Letter
+from db.errors import ContentError
+from dicom_node.config import Peer
+from dicom_node.node import Node
+from dicom_node.report.profiles import PROFILES
+from dicom_node.reporting import build_more
+from dicom_node.scu import ClassRefused
+
+log = logging.getLogger(__name__)
+
+
+def may_go_to(peer: Peer, profile: str) -> bool:
+    """Whether a destination takes a profile, or one that it stands in for."""
+    return any(profile in _chain(wanted) for wanted in peer.deliver)
+
+
+def _chain(profile: str) -> Iterator[str]:
+    """The profile, and what goes in its place, one after the other."""
+    while profile:
+        yield profile
+        profile = PROFILES[profile].fallback if profile in PROFILES else ""
+
+
+def fall_back(node: Node, letter: Letter, refusal: ClassRefused, now: datetime) -> str:
+    """Queue the next profile in place of a delivery whose SOP class was refused; what that delivery says from now on.
+
+    Raises the refusal where there is none, or where it says nothing of this analysis.
+    """
+    stand_in = next((name for name in _chain(letter.profile) if name != letter.profile), "")
+    try:
+        made = build_more(node, letter.analysis_id, [stand_in]) if stand_in else []
+    except ContentError as error:
+        log.warning("no %s in place of sop_instance=%s: %s", stand_in, letter.result_sop_instance_uid, error)
+        made = []
+    if not made:
+        raise refusal
+    uid = made[0].result_sop_instance_uid
+    answer = f"the peer refuses {UID(letter.sop_class_uid).name}; sent as {stand_in} instead"
+    with node.sessions.begin() as session:
+        new = deliveries.put(session, uid, letter.destination, "send", now)
+        if new and node.config.peer(letter.destination).mode == "hold":  # a person has let the refused one go
+            (delivery_pk,) = deliveries.of_result(session, uid, letter.destination)
+            deliveries.note_release(session, delivery_pk, f"delivery {letter.delivery_pk}", now)
+        deliveries.discard(session, letter.delivery_pk, answer)
+    log.warning("destination=%s sop_instance=%s: %s", letter.destination, letter.result_sop_instance_uid, answer)
+    return answer
