@@ -28,6 +28,9 @@ class Finding:
     ok: bool | None
     message: str
 
+    def as_row(self) -> dict[str, object]:
+        return {"what": self.what, "ok": self.ok, "message": self.message}
+
     def __str__(self) -> str:
         mark = {True: "ok  ", False: "FAIL", None: "note"}[self.ok]
         return f"{mark}  {self.what}: {self.message}"

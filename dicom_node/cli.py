@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from db.errors import ConfigError, NodeError, RequestError
-from dicom_node import cli_admin, cli_data, cli_findings, logs
+from dicom_node import cli_admin, cli_data, cli_findings, cli_results, logs
 from dicom_node.config import Config, find_config, load_config
 from dicom_node.config_template import template
 from dicom_node.console import configured
@@ -162,6 +162,7 @@ def sql(config: Config, statement: str, as_json: bool) -> None:
 
 cli_admin.add_to(main)
 cli_data.add_to(main)
+cli_results.add_to(main)
 cli_findings.add_to(main)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands that move data and learn from it: import, harvest, categorise, train, detect, check, demo. Shell."""
+"""The commands that move data and learn from it: import, harvest, categorise, train, detect, demo. Shell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from db.errors import RequestError
 from dicom_node.config import Config
 from dicom_node.console import actor, configured, print_rows, progress_bars
 
@@ -96,20 +95,6 @@ def detect(config: Config, path: Path, folder: Path) -> None:
 
 
 @click.command()
-@configured
-def check(config: Config) -> None:
-    """Test the configuration, database, disk, peers, device and model."""
-    from dicom_node.check import check as look
-
-    failed = 0
-    for finding in look(config):
-        click.echo(str(finding))
-        failed += finding.ok is False
-    if failed:
-        raise RequestError(f"{failed} of these must be mended")
-
-
-@click.command()
 @click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 @click.option("--no-train", is_flag=True, help="Only receive, harvest and categorise.")
 @click.option("--studies", type=click.IntRange(min=12), default=210, show_default=True, help="How many to learn from.")
@@ -125,5 +110,5 @@ def demo(folder: Path, no_train: bool, studies: int, seed: int) -> None:
 
 
 def add_to(main: click.Group) -> None:
-    for command in (import_, harvest, categorise, train, evaluate, detect, check, demo):
+    for command in (import_, harvest, categorise, train, evaluate, detect, demo):
         main.add_command(command)

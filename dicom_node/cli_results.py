@@ -1,0 +1,79 @@
+"""The commands about results that leave no trace in the node: check, preview, translate. Shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from db.errors import RequestError
+from dicom_node.config import BUILT_PROFILES, Config, find_config, load_config
+from dicom_node.console import configured, print_rows, progress_bars
+
+
+@click.command()
+@click.option("--results", is_flag=True, help="Hold every kind of result against the viewers' rules; needs no node.")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects.")
+@click.option("--config", "path", type=click.Path(path_type=Path), help="The configuration file.")
+def check(results: bool, as_json: bool, path: Path | None) -> None:
+    """Test the configuration, database, disk, peers, device and model; or what is sent."""
+    if results:
+        _check_results(as_json)
+        return
+    from dicom_node.check import check as look
+
+    rows, failed = [], 0
+    for finding in look(load_config(find_config(path))):
+        rows.append(finding.as_row())
+        failed += finding.ok is False
+        if not as_json:
+            click.echo(str(finding))
+    if as_json:
+        print_rows(rows, as_json)
+    if failed:
+        raise RequestError(f"{failed} of these must be mended")
+
+
+def _check_results(as_json: bool) -> None:
+    from dicom_node.check_results import check_results
+
+    with progress_bars() as show:
+        held = check_results(show)
+    print_rows([each.as_row() for each in held] if as_json else [_line(each.as_row()) for each in held], as_json)
+    broken = [each for each in held if each.ok is False]
+    if broken:
+        first = broken[0]
+        raise RequestError(
+            f"{len(broken)} rules are broken; the first: {first.profile}, {first.rule}: {first.broken};"
+            f" then {first.viewer}: {first.otherwise}"
+        )
+
+
+def _line(row: dict[str, object]) -> dict[str, object]:
+    """What a terminal has the width for."""
+    mark = {True: "ok", False: "BROKEN", None: "-"}[row["ok"]]  # type: ignore[index]
+    viewer = f"{row['viewer']} {row['version']}".strip()
+    return {"profile": row["profile"], "rule": row["rule"], "viewer": viewer, "": mark, "what is wrong": row["broken"]}
+
+
+@click.command()
+@click.argument("study_instance_uid")
+@click.option("--profile", "profiles", multiple=True, type=click.Choice(BUILT_PROFILES), help="Only this; repeatable.")
+@click.option("--to", "folder", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where to write.")
+@configured
+def preview(config: Config, study_instance_uid: str, profiles: tuple[str, ...], folder: Path) -> None:
+    """Write what would be sent for a study; nothing is sent, queued or entered."""
+    from dicom_node.node import Node
+    from dicom_node.preview import preview as write
+
+    asked = profiles or BUILT_PROFILES
+    written = write(Node.open(config), study_instance_uid, asked, folder)
+    for path in written:
+        click.echo(path)
+    for name in sorted(set(asked) - {path.stem for path in written}):
+        click.echo(f"{name}: has nothing to say of this study", err=True)
+
+
+def add_to(main: click.Group) -> None:
+    for command in (check, preview):
+        main.add_command(command)
