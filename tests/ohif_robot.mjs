@@ -1,14 +1,20 @@
 // A hand at OHIF: reads one order a line ({"act": ..., ...}), does it in Chromium, answers one line. Its last
-// order is the end of its input.    node ohif_robot.mjs FOLDER_WITH_PLAYWRIGHT CHROMIUM
+// order is the end of its input.    node ohif_robot.mjs PLAYWRIGHT_CORE CHROMIUM
 import { createRequire } from 'node:module';
 import readline from 'node:readline';
 
-const [, , modules, chromium] = process.argv;
-const { chromium: engine } = createRequire(`${modules}/`)('playwright-core');
+const [, , playwright, chromium] = process.argv;
+const { chromium: engine } = createRequire(import.meta.url)(playwright);
 const FLAGS = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
   '--ignore-gpu-blocklist']; // WebGL on the CPU
 
 const browser = await engine.launch({ executablePath: chromium, args: FLAGS });
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: 'block' });
+context.setDefaultTimeout(30_000);
+await context.addInitScript(() => { // no tour, no banner
+  localStorage.setItem('shownTours', '["basicViewerTour"]');
+  sessionStorage.setItem('investigationalUseDialog', 'hidden');
+});
 let page;
 let troubles = [];
 
@@ -26,18 +32,14 @@ function still() {
   return window.stillFor >= 3;
 }
 
-function look() {
-  const { viewportGridService, cornerstoneViewportService, displaySetService } = window.services;
-  const id = viewportGridService.getActiveViewportId();
-  const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
-  const sets = viewportGridService.getDisplaySetsUIDsForViewport(id) ?? [];
-  return {
-    modalities: sets.map(uid => displaySetService.getDisplaySetByUID(uid)?.Modality),
-    image: viewport?.getCurrentImageId?.()?.split('/instances/')[1]?.split('/')[0] ?? null,
-  };
+/** What the picture shows. */
+function modalities() {
+  const { viewportGridService, displaySetService } = window.services;
+  const sets = viewportGridService.getDisplaySetsUIDsForViewport(viewportGridService.getActiveViewportId()) ?? [];
+  return sets.map(uid => displaySetService.getDisplaySetByUID(uid)?.Modality);
 }
 
-function series() {
+function entries() {
   return window.services.displaySetService.getActiveDisplaySets().map(each => ({
     set: each.displaySetInstanceUID, modality: each.Modality, description: each.SeriesDescription,
     series: each.SeriesInstanceUID, object: each.instance?.SOPInstanceUID ?? each.SOPInstanceUID ?? null,
@@ -68,6 +70,11 @@ function segments() {
       return { image: image.referencedImageId.split('/instances/')[1].split('/')[0], voxels };
     }),
   }));
+}
+
+function frame() {
+  const { left, top, right, bottom } = document.querySelector('[data-cy="viewport-pane"]').getBoundingClientRect();
+  return [left, top, right, bottom];
 }
 
 /** Where points of the patient lie on the screen. */
@@ -111,26 +118,24 @@ const acts = {
   async open({ address, study, count }) {
     await page?.close();
     troubles = [];
-    page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
-    page.setDefaultTimeout(30_000);
+    page = await context.newPage();
     page.on('pageerror', error => troubles.push(error.message));
-    await page.addInitScript(() => { // no tour, no banner
-      localStorage.setItem('shownTours', '["basicViewerTour"]');
-      sessionStorage.setItem('investigationalUseDialog', 'hidden');
-    });
     await page.goto(`${address}/viewer?StudyInstanceUIDs=${study}`);
     await until(wanted => window.services?.displaySetService?.getActiveDisplaySets().length >= wanted, count);
     await ready();
     await cy('trackedMeasurements-btn').click();
     await ready();
-    return page.evaluate(series);
   },
   async display({ set, modality }) {
     await page.locator(`[id="thumbnail-${set}"]`).dblclick();
-    await until(`(${look})().modalities.includes("${modality}")`);
+    await until(`(${modalities})().includes("${modality}")`);
+    await ready();
   },
-  async answer({ button }) { await cy(button).click(); },
-  ready,
+  async answer({ button }) {
+    await cy(button).click();
+    await until(`(${modalities})().includes("CT")`);
+    await ready();
+  },
   async scroll({ image }) { await page.evaluate(scroll, image); await ready(); },
   async tool({ name }) {
     await cy('MeasurementTools-split-button-secondary').click();
@@ -157,15 +162,14 @@ const acts = {
     await dialog.getByRole('button', { name: 'Save' }).click();
     return { offered, status: (await stored).status() };
   },
-  look: () => page.evaluate(look),
-  series: () => page.evaluate(series),
+  entries: () => page.evaluate(entries),
   marks: () => page.evaluate(marks),
   segments: () => page.evaluate(segments),
   screen: ({ points }) => page.evaluate(screen, points),
+  frame: () => page.evaluate(frame),
   text: () => page.locator('body').innerText(),
   troubles: () => troubles,
-  evaluate: ({ code }) => page.evaluate(code),
-  async screenshot({ path }) { await page.screenshot({ path }); },
+  async screenshot() { return (await page.screenshot()).toString('base64'); },
 };
 
 for await (const line of readline.createInterface({ input: process.stdin })) {

@@ -11,8 +11,6 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from orthanc import Orthanc
-
 DICOM_WEB = "/dicom-web"
 
 _SETTINGS = {
@@ -26,8 +24,7 @@ _SETTINGS = {
             "wadoUriRoot": DICOM_WEB, "qidoRoot": DICOM_WEB, "wadoRoot": DICOM_WEB,
             "qidoSupportsIncludeField": False, "supportsFuzzyMatching": False, "supportsWildcard": True,
             "imageRendering": "wadors", "thumbnailRendering": "wadors", "enableStudyLazyLoad": True,
-            "supportsStow": True, "omitQuotationForMultipartRequest": True,
-            "bulkDataURI": {"enabled": True},
+            "supportsStow": True, "omitQuotationForMultipartRequest": True, "bulkDataURI": {"enabled": True},
         },
     }],
 }  # fmt: skip
@@ -36,28 +33,37 @@ _ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder
 _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 
+class OhifSite(ThreadingHTTPServer):
+    """OHIF under one address, so that the browser keeps its files; the PACS behind it may change."""
+
+    daemon_threads = True
+
+    def __init__(self, dist: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.dist = dist.resolve()
+        self.pacs_port = 0
+        """HTTP port of the Orthanc whose studies are shown."""
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
 @contextmanager
-def served_ohif(dist: Path, orthanc: Orthanc) -> Iterator[str]:
-    """The address of a viewer of that PACS, until the end of the block."""
-
-    class Handler(_Handler):
-        folder, pacs_port = dist, orthanc.http_port
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+def served_ohif(dist: Path) -> Iterator[OhifSite]:
+    with OhifSite(dist) as site:
+        thread = threading.Thread(target=site.serve_forever, daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield site
         finally:
-            server.shutdown()
+            site.shutdown()
             thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    folder: Path
-    pacs_port: int
+    server: OhifSite
 
     def do_GET(self) -> None:
         if self.path.startswith(DICOM_WEB):
@@ -72,20 +78,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str) -> None:
         """What is no file is a page of the application, which finds its own way."""
-        path = (self.folder / name).resolve()
-        if not (path.is_file() and path.is_relative_to(self.folder.resolve())):
-            path = self.folder / "index.html"
+        path = (self.server.dist / name).resolve()
+        if not (path.is_file() and path.is_relative_to(self.server.dist)):
+            path = self.server.dist / "index.html"
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         self._answer(200, {"Content-Type": kind, "Cache-Control": "max-age=3600"}, path.read_bytes())
 
     def _forward(self, body: bytes | None) -> None:
         """To the PACS, under the name by which the browser knows us: the PACS writes it into its own links."""
-        connection = HTTPConnection("127.0.0.1", self.pacs_port, timeout=60)
+        connection = HTTPConnection("127.0.0.1", self.server.pacs_port, timeout=60)
         try:
             connection.request(self.command, self.path, body, dict(self.headers))
             answer = connection.getresponse()
             headers = {k: v for k, v in answer.getheaders() if k.lower() not in _OF_ONE_HOP}
-            self._answer(answer.status, headers, answer.read())
+            self._answer(answer.status, {**headers, "Cache-Control": "no-store"}, answer.read())
         finally:
             connection.close()
 

@@ -19,7 +19,7 @@ from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
 from dicom_node.report.seg import segmentation
 from dicom_node.report.sr import measurement_report
-from dicom_node.report.subject import describe
+from dicom_node.report.subject import describe, describe_failure
 
 MODEL = ModelDescription("Lesion node detector", "tests", "Lesion node (open source)", "1.0", "2.25.77")
 _SHAPE = {"rows": 192, "slices": (12, 12), "odd_geometry_share": 0.0, "unread_share": 0.0}
@@ -39,6 +39,11 @@ class Reported:
     def uid(self) -> str:
         return self.study.study_instance_uid
 
+    @property
+    def objects(self) -> tuple[Dataset, ...]:
+        """All that a PACS holds of it."""
+        return (*self.study.images, self.report, *([] if self.segmentation is None else [self.segmentation]))
+
 
 @cache
 def with_lesions() -> PhantomStudy:
@@ -56,26 +61,36 @@ def in_slice_order(study: PhantomStudy) -> tuple[Dataset, ...]:
     return tuple(sorted(study.images, key=lambda ds: float(ds.ImagePositionPatient[2])))
 
 
-def reported(study: PhantomStudy, analysis: int = 1, before: Reported | None = None) -> Reported:
-    """The truth as a result. `analysis`: the how manieth; a later one goes into the series of the one `before`."""
+def truth(study: PhantomStudy) -> tuple[Detection, ...]:
+    """What is on the study, as a model would say it."""
     images = in_slice_order(study)
-    found = tuple(_detection(lesion, images) for lesion in study.lesions)
+    return tuple(_detection(lesion, images) for lesion in study.lesions)
 
-    subject = describe(found, Context(images, MODEL, datetime(2026, 11, 20, 10, analysis, tzinfo=UTC)))
 
-    def identity(kind: str, number: int, before: Dataset | None, mask: Dataset | None = None) -> Identity:
-        return Identity(
-            series_instance_uid=uid_from("series", study.study_instance_uid, kind),
-            sop_instance_uid=uid_from("result", study.study_instance_uid, kind, str(analysis)),
-            series_number=number,
-            instance_number=analysis,
-            predecessors=() if before is None else (InstanceReference.of(before),),
-            segmentation=None if mask is None else InstanceReference.of(mask),
-        )
+def reported(study: PhantomStudy) -> Reported:
+    """The truth as a result."""
+    found = truth(study)
+    subject = describe(found, _context(study))
+    mask = segmentation(subject, _identity(study, "SEG", 9902))
+    return Reported(study, found, measurement_report(subject, _identity(study, "SR", 9901, mask)), mask)
 
-    mask = segmentation(subject, identity("SEG", 9902, None))
-    report = measurement_report(subject, identity("SR", 9901, None if before is None else before.report, mask))
-    return Reported(study, found, report, mask)
+
+def failed(study: PhantomStudy, reason: str) -> Reported:
+    subject = describe_failure(reason, _context(study))
+    return Reported(study, (), measurement_report(subject, _identity(study, "SR", 9901)), None)
+
+
+def _context(study: PhantomStudy) -> Context:
+    return Context(in_slice_order(study), MODEL, datetime(2026, 11, 20, 10, tzinfo=UTC))
+
+
+def _identity(study: PhantomStudy, kind: str, number: int, mask: Dataset | None = None) -> Identity:
+    return Identity(
+        series_instance_uid=uid_from("series", study.study_instance_uid, kind),
+        sop_instance_uid=uid_from("result", study.study_instance_uid, kind),
+        series_number=number,
+        segmentation=None if mask is None else InstanceReference.of(mask),
+    )
 
 
 def _detection(lesion: PhantomLesion, images: tuple[Dataset, ...]) -> Detection:

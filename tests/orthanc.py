@@ -85,7 +85,8 @@ def running_orthanc(folder: Path, node_ae_title: str, node_port: int, dicom_web:
     folder.mkdir()
     settings = {
         "Name": "tests", "StorageDirectory": str(folder / "storage"), "IndexDirectory": str(folder / "storage"),
-        "Plugins": [str(DICOM_WEB_PLUGIN)] if dicom_web else [], "DicomAet": AE_TITLE, "DicomPort": orthanc.dicom_port, "HttpPort": orthanc.http_port,
+        "Plugins": [str(DICOM_WEB_PLUGIN)] if dicom_web else [],
+        "DicomAet": AE_TITLE, "DicomPort": orthanc.dicom_port, "HttpPort": orthanc.http_port,
         "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomAlwaysAllowStore": True,
         "DicomCheckCalledAet": False, "HttpServerEnabled": True, "StableAge": 2,
         "DicomModalities": {"node": {"AET": node_ae_title, "Host": "127.0.0.1", "Port": node_port}},
