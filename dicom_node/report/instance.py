@@ -1,0 +1,40 @@
+"""A composite object that is built attribute by attribute: what every one of them begins with. Pure.
+
+highdicom builds the documents and the segmentation, whose rules are long; for the other encodings it would take longer
+than what they hold.
+"""
+
+from __future__ import annotations
+
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from db.codes import Code
+from dicom_node.report.context import Context, Identity
+
+
+def new_instance(sop_class_uid: str, modality: str, context: Context, identity: Identity) -> Dataset:
+    """The file meta information, and the modules SOP Common, Series and General Equipment; `finish` gives the rest.
+
+    Source: PS3.3 C.12.1, C.7.3.1, C.7.5.1.
+    """
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class_uid, identity.sop_instance_uid
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds, model = Dataset(), context.model
+    ds.file_meta = meta
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, identity.sop_instance_uid
+    ds.SeriesInstanceUID, ds.SeriesNumber = identity.series_instance_uid, identity.series_number
+    ds.InstanceNumber = identity.instance_number
+    ds.Modality = modality
+    ds.Manufacturer, ds.ManufacturerModelName = model.manufacturer, model.name
+    ds.DeviceSerialNumber, ds.SoftwareVersions = model.device_uid, model.software_version
+    return ds
+
+
+def coded(code: Code) -> Dataset:
+    """An item of a code sequence (PS3.3 table 8.8-1)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
+    return item
