@@ -151,10 +151,10 @@ def held(session: Session, analysis_id: str, destination: str | None = None) -> 
 
 
 def is_outdated(session: Session, delivery_pk: int) -> bool:
-    """Whether a delivery's result shows an edition that a person has changed since."""
+    """Whether a delivery's result shows an edition that a person has changed since; a rejection note shows none."""
     return bool(
         session.scalar(
-            select(Result.edition < Analysis.edition)
+            select((Result.edition < Analysis.edition) & Result.rejects.is_(None))
             .join_from(Delivery, Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
             .join(Analysis, Analysis.analysis_id == Result.analysis_id)
             .where(Delivery.delivery_pk == delivery_pk)

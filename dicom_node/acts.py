@@ -49,7 +49,7 @@ def retry_task(session: Session, now: datetime, actor: str, task_pk: int) -> str
 # --- deliveries -------------------------------------------------------------------------------------------------
 
 # button: the states it applies to; what waits after a failed try can be resent, too
-MOVABLE = {"release": ("held",), "resend": ("dead", "delivered"), "discard": ("held", "dead")}
+MOVABLE = {"release": ("held",), "resend": ("dead", "delivered", "committed"), "discard": ("held", "dead")}
 SAID = {
     "release": "is released; its delivery begins at once",
     "resend": "is sent again; its delivery begins at once",

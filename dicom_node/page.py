@@ -36,6 +36,7 @@ def web_settings(config: Config) -> WebSettings:
                 profiles=tuple(peer.deliver),
                 accept=peer.accept,
                 analyse=peer.analyse,
+                viewer_url=peer.viewer_url,
             )
             for peer in config.peers
         ),

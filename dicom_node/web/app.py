@@ -58,6 +58,7 @@ def create_app(
             Route("/running", pages.running),
             Route("/studies", pages.studies),
             Route("/studies/{study_instance_uid}", pages.study),
+            Route("/release", pages.release),
             Route("/lesions", pages.lesions),
             Route("/drawings/{kind}/{key}", pages.drawing),
             Route("/pictures/{kind}/{key}.png", pages.picture),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 SILENT_AFTER = timedelta(minutes=2)
 """A process writes its heartbeat much more often than that."""
@@ -61,6 +62,12 @@ class NodeState:
     gated_models: int = 0
     """Candidates newer than the promoted model."""
     processes: Sequence[Process] = ()
+    open_circuits: Sequence[tuple[str, datetime]] = ()
+    """(destination, since) of those to which nothing goes now, the longest first."""
+    commitments_refused: int = 0
+    """Answers on storage commitment that could not be given to the peer that asked."""
+    results_stale: int = 0
+    """Analyses of which a person changed the findings, and whose results could not be made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,13 @@ class Notice:
 
 def notices(state: NodeState, now: datetime) -> tuple[Notice, ...]:
     """Every sentence that is true now, the worst first; none on a healthy node that waits for nobody."""
-    found = [*_disk(state), *_processes(state, now), *_failures(state, now), *_waiting_for_a_person(state)]
+    found = [
+        *_disk(state),
+        *_processes(state, now),
+        *_failures(state),
+        *_outbox(state, now),
+        *_waiting_for_a_person(state),
+    ]
     return tuple(sorted(found, key=lambda notice: ("stop", "warn", "info").index(notice.level)))
 
 
@@ -100,26 +113,14 @@ def _processes(state: NodeState, now: datetime) -> list[Notice]:
     return [Notice("stop", sentence, "#jobs") for sentence in (*missed, *silent)]
 
 
-def _failures(state: NodeState, now: datetime) -> list[Notice]:
+def _failures(state: NodeState) -> list[Notice]:
     found = [
         Notice("warn", f"The last run of {kind} failed: {outcome or 'no reason was left'}", "#jobs")
         for kind, outcome in state.failed_tasks
     ]
-    if state.dead:
-        found.append(
-            Notice("warn", f"{_n(state.dead, 'delivery was', 'deliveries were')} given up.", "/deliveries?state=dead")
-        )
-    if state.oldest_waiting_at and now - state.oldest_waiting_at > timedelta(hours=1):
-        sentence = f"The oldest waiting delivery waits since {state.oldest_waiting_at:%Y-%m-%d %H:%M} UTC."
-        found.append(Notice("warn", sentence, "/deliveries?state=waiting"))
     if state.studies_failed:
-        found.append(
-            Notice(
-                "warn",
-                f"The analysis of {_n(state.studies_failed, 'study', 'studies')} failed.",
-                "/studies?show=failed",
-            )
-        )
+        sentence = f"The analysis of {_n(state.studies_failed, 'study', 'studies')} failed."
+        found.append(Notice("warn", sentence, "/studies?show=failed"))
     if state.studies_given_up:
         sentence = f"{_n(state.studies_given_up, 'study was', 'studies were')} given up after several failed tries."
         found.append(Notice("warn", sentence, "/studies?show=given up"))
@@ -129,6 +130,29 @@ def _failures(state: NodeState, now: datetime) -> list[Notice]:
     if state.readers_failed:
         sentence = f"A reader failed on {_n(state.readers_failed, 'object', 'objects')}; the rest was harvested."
         found.append(Notice("warn", sentence, "/rejections?reason=reader_failed"))
+    return found
+
+
+def _outbox(state: NodeState, now: datetime) -> list[Notice]:
+    """What does not arrive where it should."""
+    found = []
+    for destination, since in state.open_circuits:
+        sentence = f"{destination} takes no results since {since:%Y-%m-%d %H:%M} UTC; it is tried now and then."
+        found.append(Notice("warn", sentence, f"/destinations/{quote(destination, safe='')}"))
+    if state.dead:
+        sentence = f"{_n(state.dead, 'delivery was', 'deliveries were')} given up."
+        found.append(Notice("warn", sentence, "/deliveries?state=dead"))
+    if state.oldest_waiting_at and now - state.oldest_waiting_at > timedelta(hours=1):
+        sentence = f"The oldest waiting delivery waits since {state.oldest_waiting_at:%Y-%m-%d %H:%M} UTC."
+        found.append(Notice("warn", sentence, "/deliveries?state=waiting"))
+    if state.results_stale:
+        studies = _n(state.results_stale, "study", "studies")
+        sentence = f"The results of {studies} could not be made anew; they do not show what a person said."
+        found.append(Notice("stop", sentence, "/studies?show=stale"))
+    if state.commitments_refused:
+        requests = _n(state.commitments_refused, "request", "requests")
+        sentence = f"The answer to {requests} for storage commitment was not taken by the peer that asked."
+        found.append(Notice("warn", sentence, "#deliveries"))
     return found
 
 
@@ -144,7 +168,7 @@ def _waiting_for_a_person(state: NodeState) -> list[Notice]:
         found.append(Notice("warn", sentence, "/studies?show=incomplete"))
     if state.held:
         sentence = f"{_n(state.held, 'delivery is', 'deliveries are')} held until a person releases them."
-        found.append(Notice("info", sentence, "/deliveries?state=held"))
+        found.append(Notice("info", sentence, "/release"))
     if state.gated_models:
         sentence = f"{_n(state.gated_models, 'trained model is', 'trained models are')} newer than the promoted one."
         found.append(Notice("info", sentence, "#models"))

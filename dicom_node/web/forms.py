@@ -26,14 +26,17 @@ from dicom_node import acts
 from dicom_node.web import access
 from dicom_node.web.access import SESSION_FOR
 from dicom_node.web.guard import COOKIE, LoginPage
-from dicom_node.web.pages import SAID_COOKIE
+from dicom_node.web.pages import READER_COOKIE, SAID_COOKIE
 from dicom_node.web.settings import Actions, WebSettings
 from dicom_node.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
 ACTOR = "web"
-"""Whoever has the token: the page knows no persons."""
+"""Whoever has the token: the page knows no persons but those who name themselves."""
+READER_LENGTH = 64
+KEPT = "keep:"
+"""Begins the name of the tick box of a finding; its id follows."""
 
 Form = Mapping[str, str]
 Press = Callable[[Session, datetime, Mapping[str, str], Form], str]
@@ -84,7 +87,13 @@ class Forms:
         except NodeError as error:
             return _answer(request, str(error), 409)
         log.info("web button path=%s", request.url.path)
-        return _answer(request, said, 200)
+        response = _answer(request, said, 200)
+        if "reader" in form:
+            response.set_cookie(
+                READER_COOKIE, quote(_reader(form)), max_age=int(SESSION_FOR.total_seconds()), httponly=True,
+                secure=self.settings.behind_proxy, samesite="strict",
+            )  # fmt: skip
+        return response
 
     async def test(self, request: Request) -> Response:
         """C-ECHO; its answer is the sentence, also when it failed."""
@@ -131,6 +140,7 @@ class Forms:
             return _not_genuine()
         response = RedirectResponse("/", 303)
         response.delete_cookie(COOKIE)
+        response.delete_cookie(READER_COOKIE)
         return response
 
     def _is_genuine(self, request: Request, form: Form) -> bool:
@@ -138,9 +148,13 @@ class Forms:
         return nonce is None or access.form_token_matches(form.get("form_token", ""), self.settings.token, nonce)
 
 
+MOST_FIELDS = 1000
+"""A tick box for each finding of a study, and little more."""
+
+
 async def _texts(request: Request) -> dict[str, str]:
     """The text fields of a form; a file is none."""
-    async with request.form(max_files=0, max_fields=20) as form:
+    async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
         return {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
 
 
@@ -217,6 +231,31 @@ def _retry_study(session: Session, now: datetime, path: Mapping[str, str], form:
     return acts.retry_study(session, now, ACTOR, path["study_instance_uid"])
 
 
+def _reader(form: Form) -> str:
+    """Whoever names himself in the form; empty if nobody does."""
+    return " ".join(form.get("reader", "").split())[:READER_LENGTH]
+
+
+def _actor(form: Form) -> str:
+    """Who does it, as `audit` and `assessment` name them."""
+    reader = _reader(form)
+    return f"{reader} ({ACTOR})" if reader else ACTOR
+
+
+def _judge(button: str) -> Press:
+    return lambda session, now, path, form: acts.judge_finding(session, now, _actor(form), button, path["detection_id"])
+
+
+def _release_findings(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    """What is ticked goes out; a form without tick boxes is of an analysis without findings."""
+    kept = {name.removeprefix(KEPT) for name in form if name.startswith(KEPT)}
+    return acts.release_findings(session, now, _actor(form), path["analysis_id"], kept if "ticks" in form else None)
+
+
+def _reject_all(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    return acts.reject_all(session, now, _actor(form), path["analysis_id"])
+
+
 PRESSES: dict[str, Press] = {
     "/tasks/categorise": _ask("categorise"),
     "/tasks/train": _ask("train"),
@@ -225,6 +264,11 @@ PRESSES: dict[str, Press] = {
     "/models/rollback": _rollback,
     "/studies/{study_instance_uid}/retry": _retry_study,
     "/instances/{instance_pk}/choose": _choose,
+    "/findings/{detection_id}/reject": _judge("reject"),
+    "/findings/{detection_id}/restore": _judge("restore"),
+    "/findings/{detection_id}/accept": _judge("accept"),
+    "/analyses/{analysis_id}/release": _release_findings,
+    "/analyses/{analysis_id}/reject": _reject_all,
     "/deliveries/{delivery_pk}/release": _move("release"),
     "/deliveries/{delivery_pk}/resend": _move("resend"),
     "/deliveries/{delivery_pk}/discard": _move("discard"),

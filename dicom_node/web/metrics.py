@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from db import lost
 from db.engine import Sessions, reading
 from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, Study
-from db.outcomes import Analysis, Delivery, DetectionRow, Model, Task
+from db.outcomes import Analysis, Assessment, Circuit, CommitmentRequest, Delivery, DetectionRow, Model, Task
+from dicom_node.web.finding_queries import override_rates
 from dicom_node.web.outcome_queries import processes
 from dicom_node.web.settings import WebSettings
 
@@ -47,6 +48,12 @@ COUNTS: tuple[tuple[str, str, tuple[str, ...], tuple[Any, ...]], ...] = (
         ("destination", "state"),
         (Delivery.destination, Delivery.state),
     ),
+    (
+        "lesion_node_commitment_requests",
+        "Storage commitment that peers asked of us, by state",
+        ("state",),
+        (CommitmentRequest.state,),
+    ),
 )
 
 
@@ -64,6 +71,8 @@ class NodeCollector(Collector):
                 yield _counts(session, name, text, labels, columns)
             yield from self._single_figures(session)
             yield from self._ages(session)
+            yield from _said_by_people(session)
+            yield _circuits(session)
         free = shutil.disk_usage(self.settings.data_dir).free
         yield GaugeMetricFamily("lesion_node_disk_free_bytes", "Free space where files are stored", free)
         least = self.settings.min_free_bytes
@@ -72,6 +81,7 @@ class NodeCollector(Collector):
     def _single_figures(self, session: Session) -> Iterator[GaugeMetricFamily]:
         failed = select(func.count()).select_from(Rejection).where(Rejection.reason_code == "reader_failed")
         reported = select(func.count()).select_from(DetectionRow).where(DetectionRow.reported)
+        stale = select(func.count()).select_from(Analysis).where(Analysis.issued_edition < Analysis.edition)
         undone = Study.state != "receiving"
         harvest = select(func.count()).select_from(Study).where(undone, Study.harvested_revision < Study.revision)
         detect = (
@@ -83,6 +93,7 @@ class NodeCollector(Collector):
             ("lesion_node_reader_failed", "Objects on which a reader of ours raised an error", failed),
             ("lesion_node_files_lost", "Stored instances whose file is gone", lost.listed()),
             ("lesion_node_detections_reported", "Detections above the operating point", reported),
+            ("lesion_node_results_stale", "Analyses whose results are to be made anew", stale),
             ("lesion_node_studies_to_harvest", "Settled studies that wait for harvest", harvest),
             ("lesion_node_studies_to_detect", "Settled studies that wait for detection", detect),
         ):
@@ -109,6 +120,36 @@ class NodeCollector(Collector):
         for destination, since in session.execute(waiting.group_by(Delivery.destination)):
             oldest.add_metric((destination,), (now - since).total_seconds())
         yield oldest
+
+
+def _said_by_people(session: Session) -> Iterator[GaugeMetricFamily]:
+    """Every assessment, and how often people changed what a model reported."""
+    said = GaugeMetricFamily("lesion_node_assessments", "What people said of detections", labels=("model", "verdict"))
+    counted = (
+        select(Analysis.model_id, Assessment.verdict, func.count())
+        .join_from(Assessment, Analysis, Analysis.analysis_id == Assessment.analysis_id, isouter=True)
+        .group_by(Analysis.model_id, Assessment.verdict)
+        .order_by(Analysis.model_id, Assessment.verdict)
+    )
+    for model_id, verdict, total in session.execute(counted):
+        said.add_metric((model_id or "", verdict), total)
+    yield said
+    share = GaugeMetricFamily(
+        "lesion_node_override_rate", "Share of the answered that was moved or rejected", labels=("model", "category")
+    )
+    for line in override_rates(session):
+        share.add_metric((line.model_id, line.category), line.override_rate or 0.0)
+    yield share
+
+
+def _circuits(session: Session) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "lesion_node_circuit_open", "1 where nothing is sent before a probe succeeds", labels=("destination",)
+    )
+    opened = select(Circuit.destination, Circuit.opened_at.is_not(None)).order_by(Circuit.destination)
+    for destination, is_open in session.execute(opened):
+        family.add_metric((destination,), float(is_open))
+    return family
 
 
 def _counts(

@@ -1,4 +1,4 @@
-"""What the pages show of what goes out and of the node itself: tasks, models, deliveries, processes. Shell: reads only.
+"""What the pages show of the node's work: tasks, models, analyses, processes, what needs a person. Shell: reads only.
 
 Every function makes a fixed number of queries, whatever the number of rows, and returns plain values.
 """
@@ -10,21 +10,34 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import lost
 from db.models import LesionRow, Rejection, Study
-from db.outcomes import Analysis, Audit, Delivery, DetectionRow, Heartbeat, Model, Result, Task
+from db.outcomes import (
+    Analysis,
+    Assessment,
+    Audit,
+    CommitmentRequest,
+    Delivery,
+    DetectionRow,
+    Heartbeat,
+    Model,
+    Result,
+    Task,
+)
 from db.tables import Base
 from dicom_node.web.attention import NodeState, Process
+from dicom_node.web.delivery_queries import open_circuits
 from dicom_node.web.paging import PAGE_ROWS, Page, offset_of
 from dicom_node.web.queries import count, counted
-from dicom_node.web.settings import Destination
-from dicom_node.web.study_queries import given_up, in_conflict, newest_analysis_failed
+from dicom_node.web.study_queries import given_up, in_conflict, newest_analysis_failed, results_given_up
 
 FROC_POINTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan, as the columns froc_at_* of the table name them."""
+
+ARRIVED = ("delivered", "committed")
 
 
 # --- the way of the data ----------------------------------------------------------------------------------------
@@ -57,7 +70,7 @@ def way_of_the_data(session: Session) -> tuple[Step, ...]:
         Step("train", count(session, Model), "models", tasks.get("train", 0)),
         Step("detect", count(session, DetectionRow, DetectionRow.reported), "detections", to_detect),
         Step("report", count(session, Result), "objects", 0),
-        Step("deliver", deliveries.get("delivered", 0), "delivered", deliveries.get("waiting", 0)),
+        Step("deliver", sum(deliveries.get(state, 0) for state in ARRIVED), "delivered", deliveries.get("waiting", 0)),
     )
 
 
@@ -85,6 +98,9 @@ def node_state(session: Session, free_bytes: int, min_free_bytes: int) -> NodeSt
         _failed_tasks(session),
         count(session, Model, Model.state == "candidate", *newer),
         processes(session),
+        [(circuit.destination, circuit.opened_at) for circuit in open_circuits(session) if circuit.opened_at],
+        count(session, CommitmentRequest, CommitmentRequest.state == "dead"),
+        count(session, Study, results_given_up()),
     )
 
 
@@ -164,117 +180,6 @@ def models(session: Session, rows: int = PAGE_ROWS) -> list[ModelLine]:
     ]
 
 
-# --- deliveries -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryLine:
-    delivery_pk: int
-    result_sop_instance_uid: str
-    kind: str
-    profile: str
-    study_instance_uid: str
-    destination: str
-    state: str
-    tries: int
-    next_try_at: datetime | None
-    last_answer: str
-    created_at: datetime
-    delivered_at: datetime | None
-    committed_at: datetime | None
-    superseded: bool
-
-
-def deliveries(
-    session: Session, number: int = 1, state: str = "", destination: str = "", rows: int = PAGE_ROWS
-) -> Page[DeliveryLine]:
-    """The newest first."""
-    conditions: list[ColumnExpressionArgument[bool]] = []
-    if state:
-        conditions.append(Delivery.state == state)
-    if destination:
-        conditions.append(Delivery.destination == destination)
-    newest = (
-        select(Delivery, Result, Analysis.study_instance_uid)
-        .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
-        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
-        .where(*conditions)
-        .order_by(Delivery.delivery_pk.desc())
-        .offset(offset_of(number, rows))
-        .limit(rows)
-    )
-    found = [
-        DeliveryLine(
-            delivery.delivery_pk,
-            delivery.result_sop_instance_uid,
-            result.kind,
-            result.profile,
-            study_instance_uid,
-            delivery.destination,
-            delivery.state,
-            delivery.tries,
-            delivery.next_try_at,
-            delivery.last_answer,
-            delivery.created_at,
-            delivery.delivered_at,
-            delivery.committed_at,
-            result.superseded_by is not None,
-        )
-        for delivery, result, study_instance_uid in session.execute(newest)
-    ]
-    return Page(found, count(session, Delivery, *conditions), max(1, number), rows)
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationLine:
-    """A destination with its queue. `known` is None for one that stands in the ledger but no longer in the settings."""
-
-    name: str
-    known: Destination | None
-    states: dict[str, int]
-    last_success_at: datetime | None
-    oldest_waiting_at: datetime | None
-    last_answer: str
-    """Of what waits or was given up, the newest."""
-
-    @property
-    def queue(self) -> int:
-        return self.states.get("waiting", 0)
-
-
-def destinations(session: Session, settings: Sequence[Destination]) -> list[DestinationLine]:
-    """Every peer of the settings that is delivered to, and every other name in the ledger, by name."""
-    known = {one.name: one for one in settings}
-    states: dict[str, dict[str, int]] = {}
-    grouped = select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
-    for name, state, total in session.execute(grouped):
-        states.setdefault(name, {})[state] = total
-    success = _times(session, func.max(Delivery.delivered_at))
-    oldest = _times(session, func.min(Delivery.created_at), Delivery.state == "waiting")
-    answers = _last_answers(session)
-    return [
-        DestinationLine(
-            name, known.get(name), states.get(name, {}), success.get(name), oldest.get(name), answers.get(name, "")
-        )
-        for name in sorted({one.name for one in settings if one.profiles} | states.keys())
-    ]
-
-
-def _times(session: Session, time: Any, *conditions: ColumnExpressionArgument[bool]) -> dict[str, datetime | None]:
-    rows = session.execute(select(Delivery.destination, time).where(*conditions).group_by(Delivery.destination))
-    return dict(rows.all())
-
-
-def _last_answers(session: Session) -> dict[str, str]:
-    newest = (
-        select(func.max(Delivery.delivery_pk))
-        .where(Delivery.state.in_(("waiting", "dead")), Delivery.last_answer != "")
-        .group_by(Delivery.destination)
-    )
-    rows = session.execute(select(Delivery.destination, Delivery.last_answer).where(Delivery.delivery_pk.in_(newest)))
-    return dict(rows.all())
-
-
 # --- what was detected ------------------------------------------------------------------------------------------
 
 
@@ -289,22 +194,20 @@ def analyses(session: Session, study_instance_uid: str) -> list[Analysis]:
     return list(session.scalars(newest))
 
 
-def detections(session: Session, study_instance_uid: str) -> list[DetectionRow]:
-    """Of a study's newest analysis: what was reported first, then by score."""
-    newest = (
-        select(Analysis.analysis_id)
-        .where(Analysis.study_instance_uid == study_instance_uid)
-        .order_by(Analysis.study_revision.desc(), Analysis.finished_at.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+def unsure(session: Session, analysis_id: str) -> list[DetectionRow]:
+    """What an analysis saw below the operating point, the highest score first."""
     found = (
         select(DetectionRow)
-        .where(DetectionRow.analysis_id == newest)
-        .order_by(DetectionRow.reported.desc(), DetectionRow.score.desc(), DetectionRow.detection_id)
+        .where(DetectionRow.analysis_id == analysis_id, ~DetectionRow.reported)
+        .order_by(DetectionRow.score.desc(), DetectionRow.detection_id)
         .limit(PAGE_ROWS)
     )
     return list(session.scalars(found))
+
+
+def added(session: Session, analysis_id: str) -> int:
+    """Lesions that readers added in their answers to an analysis."""
+    return count(session, Assessment, Assessment.analysis_id == analysis_id, Assessment.verdict == "added")
 
 
 def facts_of(session: Session, kind: str, key: str) -> dict[str, Any]:

@@ -15,23 +15,34 @@ from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from db import studies
 from db.engine import Sessions, reading
 from db.errors import NodeError, RequestError
 from db.files import FileStore
-from db.models import LesionRow
-from dicom_node.web import access, outcome_queries, queries, study_queries
+from db.outcomes import DELIVERY_STATES
+from dicom_node.web import (
+    access,
+    comparison_queries,
+    delivery_queries,
+    finding_queries,
+    outcome_queries,
+    queries,
+    study_queries,
+)
 from dicom_node.web.attention import notices
 from dicom_node.web.figures import Figure, drawn_detection, drawn_lesion
 from dicom_node.web.metrics import NodeCollector, exposition
-from dicom_node.web.paging import PAGE_ROWS
 from dicom_node.web.pictures import figures, find_drawn, picture, whole_figure
 from dicom_node.web.settings import WebSettings
+from dicom_node.web.study_page import study_values
 
 SAID_COOKIE = "lesion_node_said"
 """What the last button said; shown once."""
+READER_COOKIE = "lesion_node_reader"
+"""Who judged last in this browser."""
 FIRST_ROWS = 12
 """Of each listing, on the one page."""
+SHOWN = 8
+"""Findings of each study on the page of what waits."""
 THUMBNAIL_PX = 112.0
 WHOLE_PX = 640.0
 WITHOUT_DATABASE = "The database does not answer. The node waits for it and goes on by itself; try again in a moment."
@@ -102,8 +113,11 @@ class Pages:
                 "categories": categories,
                 "samples": self._sample_figures(session, categories),
                 "models": outcome_queries.models(session),
-                "destinations": outcome_queries.destinations(session, self.settings.destinations),
-                "pending": outcome_queries.deliveries(session, 1, "", "", FIRST_ROWS),
+                "rates": finding_queries.override_rates(session),
+                "compared": comparison_queries.totals(session),
+                "destinations": delivery_queries.destinations(session, self.settings.destinations),
+                "pending": delivery_queries.deliveries(session, 1, "", "", FIRST_ROWS),
+                "requests": delivery_queries.commitment_requests(session, FIRST_ROWS),
                 "refusal_counts": queries.refusal_counts(session),
                 "rejection_counts": queries.rejection_counts(session),
             }
@@ -121,23 +135,19 @@ class Pages:
         return self.page(request, "studies.html", studies=found, show=show, filters=study_queries.STUDY_FILTERS)
 
     def study(self, request: Request) -> Response:
-        uid = request.path_params["study_instance_uid"]
         with reading(self.sessions) as session:
-            line = study_queries.study(session, uid)
-            if line is None:
-                raise RequestError("there is no such study")
-            lesions = queries.lesions(session, 1, PAGE_ROWS, LesionRow.study_instance_uid == uid)
-            detections = outcome_queries.detections(session, uid)
-            drawings = [drawn_detection(row) for row in detections]
-            values: dict[str, Any] = {
-                "study": line,
-                "conflicts": studies.conflicts(session, uid),
-                "lesions": lesions,
-                "analyses": outcome_queries.analyses(session, uid),
-                "detections": detections,
-                "figures": self._lesion_figures(session, lesions.lines) | figures(session, drawings, THUMBNAIL_PX),
-            }
-        return self.page(request, "study.html", **values)
+            values = study_values(session, self.settings, request.path_params["study_instance_uid"])
+            drawings = [drawn_detection(row) for row in (*values["findings"], *values["unsure"])]
+            drawn = self._lesion_figures(session, values["lesions"].lines) | figures(session, drawings, THUMBNAIL_PX)
+        return self.page(request, "study.html", **values, figures=drawn)
+
+    def release(self, request: Request) -> Response:
+        """Everything that waits for a person to let it go."""
+        with reading(self.sessions) as session:
+            found = finding_queries.to_release(session, page_number(request))
+            drawings = [drawn_detection(row) for line in found.lines for row in line.findings[:SHOWN]]
+            drawn = figures(session, drawings, THUMBNAIL_PX)
+        return self.page(request, "release.html", held=found, figures=drawn, shown=SHOWN)
 
     def lesions(self, request: Request) -> Response:
         with reading(self.sessions) as session:
@@ -161,18 +171,26 @@ class Pages:
     def deliveries(self, request: Request) -> Response:
         state = request.query_params.get("state", "")
         with reading(self.sessions) as session:
-            found = outcome_queries.deliveries(session, page_number(request), state)
-        return self.page(request, "deliveries.html", deliveries=found, state=state)
+            found = delivery_queries.deliveries(session, page_number(request), state)
+        return self.page(request, "deliveries.html", deliveries=found, state=state, states=DELIVERY_STATES)
 
     def destination(self, request: Request) -> Response:
-        name = request.path_params["name"]
+        name, state = request.path_params["name"], request.query_params.get("state", "")
         with reading(self.sessions) as session:
-            lines = outcome_queries.destinations(session, self.settings.destinations)
+            lines = delivery_queries.destinations(session, self.settings.destinations)
             line = next((one for one in lines if one.name == name), None)
             if line is None:
                 raise RequestError("there is no such destination", known=", ".join(one.name for one in lines))
-            found = outcome_queries.deliveries(session, page_number(request), "", name)
-        return self.page(request, "destination.html", destination=line, deliveries=found)
+            title = line.known.ae_title if line.known else ""
+            values: dict[str, Any] = {
+                "destination": line,
+                "deliveries": delivery_queries.deliveries(session, page_number(request), state, name),
+                "state": state,
+                "commitments": delivery_queries.commitments(session, name, FIRST_ROWS),
+                "requests": delivery_queries.commitment_requests(session, FIRST_ROWS, title) if title else [],
+                "compared": comparison_queries.totals(session) if line.known and line.known.mode == "shadow" else {},
+            }
+        return self.page(request, "destination.html", **values)
 
     def refusals(self, request: Request) -> Response:
         reason = request.query_params.get("reason", "")
@@ -199,6 +217,7 @@ class Pages:
             settings=self.settings,
             now=self.clock(),
             said=said,
+            reader=unquote(request.cookies.get(READER_COOKIE, "")),
             form_token=access.form_token(self.settings.token, nonce) if nonce else "",
         )
         response = HTMLResponse(html, status)

@@ -11,6 +11,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from db.findings import change_from_prior
 from dicom_node.web.attention import in_gb
 from dicom_node.web.outcome_queries import FROC_POINTS
 
@@ -28,7 +29,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     env.filters.update(
-        when=when, ago=ago, uid=short_uid, number=number, percent=percent, gb=in_gb, froc_points=froc_points
+        when=when,
+        ago=ago,
+        uid=short_uid,
+        number=number,
+        percent=percent,
+        change=change,
+        change_from_prior=change_from_prior,
+        gb=in_gb,
+        froc_points=froc_points,
     )
     env.globals.update(FROC_POINTS=FROC_POINTS)
     return env
@@ -71,6 +80,11 @@ def number(value: float | None, digits: int = 0) -> str:
 
 def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def change(value: float) -> str:
+    """A change as a share of what it was, with its sign: +12 %."""
+    return f"{100 * value:+.0f} %".replace("-", "\u2212")
 
 
 def froc_points(froc: tuple[float | None, ...], width: float, height: float) -> str:

@@ -21,6 +21,8 @@ class Destination:
     """What is delivered to it; nothing for a peer that only sends."""
     accept: bool = False
     analyse: bool = False
+    viewer_url: str = ""
+    """Template of its viewer's address (`dicom_node.viewer_link`); empty if it has none."""
 
 
 @dataclass(frozen=True, slots=True)

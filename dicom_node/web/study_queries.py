@@ -77,12 +77,28 @@ def given_up() -> ColumnExpressionArgument[bool]:
     return and_(Study.state != "receiving", undone, failed)
 
 
+def results_stale(*conditions: ColumnExpressionArgument[bool]) -> ColumnExpressionArgument[bool]:
+    """Whose results do not show what a person said of the findings."""
+    return exists().where(
+        Analysis.study_instance_uid == Study.study_instance_uid,
+        Analysis.study_revision == Study.revision,
+        Analysis.issued_edition < Analysis.edition,
+        *conditions,
+    )
+
+
+def results_given_up() -> ColumnExpressionArgument[bool]:
+    """Those of them that several tries could not make anew, with none to follow."""
+    return results_stale(Analysis.issue_attempts > 0, Analysis.next_issue_at.is_(None))
+
+
 STUDY_FILTERS: dict[str, Callable[[], ColumnExpressionArgument[bool]]] = {
     "conflict": in_conflict,
     "failed": newest_analysis_failed,
     "given up": given_up,
     "incomplete": lambda: Study.state == "incomplete",
     "receiving": lambda: Study.state == "receiving",
+    "stale": results_stale,
     "settled": lambda: Study.state == "settled",
 }
 

@@ -11,6 +11,7 @@ from click.testing import Result
 from command_line import run, unused_port
 from settling import LATER
 from web_seed import seed
+from web_seed_found import seed_found
 from whole_way import Site, configure
 
 from db.engine import Sessions, open_sessions, sqlite_url
@@ -48,6 +49,7 @@ def seeded_folder(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: byt
     sessions = open_sessions(sqlite_url(folder))
     with sessions.begin() as session:
         seed(session, folder, SEEDED_AT)
+        seed_found(session, folder, SEEDED_AT)
     sessions.kw["bind"].dispose()
     return folder
 

@@ -9,13 +9,14 @@ from pydicom import uid
 from sqlalchemy.orm import Session
 
 from db import deliveries
-from db.models import Image, Series, Study
-from db.outcomes import Analysis, DetectionRow, Result
+from db.models import Image, LesionRow, Series, Study
+from db.outcomes import Analysis, Assessment, DetectionRow, Result
 
 FOUND_STUDY, FOUND_SERIES, ANALYSIS = "1.2.3.5", "1.2.3.5.1", "analysis-of-found"
 SLICES = tuple(f"{FOUND_SERIES}.{number}" for number in range(4))
 """Coronal, 2.5 mm apart: the normal is -y, so that their positions along it are 40.0, 37.5, 35.0 and 32.5 mm."""
 SURE, LIKELY, UNSURE = "finding-sure", "finding-likely", "finding-unsure"
+MARK_ON_SURE, MARK_MISSED = "mark-on-sure", "mark-missed"
 FOUND_REPORT, FOUND_SEG = "2.25.501", "2.25.502"
 ROWS, COLUMNS, ROW_MM, COL_MM = 90, 140, 1.25, 0.75
 
@@ -81,4 +82,31 @@ def found_results(session: Session, now: datetime, *destinations: tuple[str, str
         session.flush()
         for destination, mode in destinations:
             deliveries.put(session, sop_instance_uid, destination, mode, now)
+    session.flush()
+
+
+def found_marks(session: Session, now: datetime, **lesion: Any) -> None:
+    """What a person marked in it: the sure finding's lesion, on its other slice, and one that was not found."""
+    for lesion_id, image, col in ((MARK_ON_SURE, SLICES[2], 62.0), (MARK_MISSED, SLICES[1], 100.0)):
+        session.add(
+            LesionRow(
+                lesion_id=lesion_id, study_instance_uid=FOUND_STUDY, series_instance_uid=FOUND_SERIES,
+                sop_instance_uid=image, frame_number=1, modality="CT", long_x1=col, long_y1=41, long_x2=col + 30,
+                long_y2=41, long_axis_px=30, long_axis_mm=22.5, box_x1=col - 5, box_y1=36, box_x2=col + 35, box_y2=46,
+                source_kind="SR", source_sop_instance_uid="1.2.3.5.9", source_item=lesion_id, measured_at=now,
+                reader_version=1, derived=False, image_present=True, possibly_noisy=False, split="test", **lesion,
+            )
+        )  # fmt: skip
+    session.flush()
+
+
+def found_answers(session: Session, now: datetime, reader: str) -> None:
+    """A reader moved the sure finding in a document, and added a lesion."""
+    for detection_id, verdict, shift_px in ((SURE, "modified", 3.25), (None, "added", None)):
+        session.add(
+            Assessment(
+                detection_id=detection_id, analysis_id=ANALYSIS, verdict=verdict, reader=reader, assessed_at=now,
+                source_sop_instance_uid="1.2.3.5.8", shift_px=shift_px,
+            )
+        )  # fmt: skip
     session.flush()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
-from web_seed import CANDIDATE, DEAD, DELIVERED, HELD, LESION, PROMOTED, REPLACED, RETIRED, STUDY, WAITING
+from web_seed import CANDIDATE, DEAD, DELIVERED, HELD, IMAGE, LESION, PROMOTED, REPLACED, RETIRED, STUDY, WAITING
 
 from db.engine import Sessions
 from db.errors import PeerError
@@ -126,7 +126,7 @@ def test_a_delivery_that_does_not_exist_is_refused(client: TestClient, number: s
 def test_all_that_is_held_for_a_destination_is_released_but_what_was_replaced(
     client: TestClient, sessions: Sessions
 ) -> None:
-    assert "1 delivery to READING <ROOM>" in client.post("/destinations/READING%20%3CROOM%3E/release").text
+    assert "3 deliveries to READING <ROOM>" in client.post("/destinations/READING%20%3CROOM%3E/release").text
     assert delivery(sessions, HELD).state == "waiting"
     assert delivery(sessions, REPLACED).state == "held"
     assert client.post("/destinations/READING%20%3CROOM%3E/release").status_code == 409
@@ -177,7 +177,8 @@ def test_choosing_a_content_ends_the_conflict_and_settles_the_study_again(
         rival = session.scalars(select(Instance.instance_pk).where(Instance.state == "conflict")).one()
     assert client.post(f"/instances/{rival}/choose").status_code == 200
     with sessions() as session:
-        states = dict(session.execute(select(Instance.instance_pk, Instance.state)).all())
+        of_image = select(Instance.instance_pk, Instance.state).where(Instance.sop_instance_uid == IMAGE)
+        states = dict(session.execute(of_image).all())
         assert states.pop(rival) == "current"
         assert set(states.values()) == {"superseded"}
         assert session.get_one(Study, STUDY).state == "receiving"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from web_seed import LESION, MARKUP, STUDY
+from web_seed import LESION, MARKUP, PROMOTED, STUDY
 
 from db.engine import Sessions
 from db.models import Refusal
@@ -34,7 +34,7 @@ def text(seeded: Sessions, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("name", "labels", "value"),
     [
-        ("lesion_node_studies", {"state": "settled"}, 1),
+        ("lesion_node_studies", {"state": "settled"}, 2),
         ("lesion_node_studies", {"state": "incomplete"}, 1),
         ("lesion_node_instances", {"state": "conflict"}, 1),
         ("lesion_node_refusals", {"reason": "unknown_ae"}, 1),
@@ -46,8 +46,18 @@ def text(seeded: Sessions, tmp_path: Path) -> str:
         ("lesion_node_tasks", {"kind": "train", "state": "failed"}, 1),
         ("lesion_node_models", {"state": "promoted"}, 1),
         ("lesion_node_analyses", {"state": "failed"}, 1),
-        ("lesion_node_detections_reported", {}, 1),
-        ("lesion_node_deliveries", {"destination": "READING <ROOM>", "state": "held"}, 2),
+        ("lesion_node_detections_reported", {}, 3),
+        ("lesion_node_deliveries", {"destination": "READING <ROOM>", "state": "held"}, 4),
+        ("lesion_node_deliveries", {"destination": "ARCHIVE", "state": "committed"}, 2),
+        ("lesion_node_deliveries", {"destination": "SHADOW", "state": "shadow"}, 2),
+        ("lesion_node_deliveries", {"destination": "GONE", "state": "retracted"}, 2),
+        ("lesion_node_circuit_open", {"destination": "ARCHIVE"}, 1),
+        ("lesion_node_commitment_requests", {"state": "waiting"}, 1),
+        ("lesion_node_commitment_requests", {"state": "dead"}, 1),
+        ("lesion_node_assessments", {"model": PROMOTED, "verdict": "modified"}, 1),
+        ("lesion_node_assessments", {"model": PROMOTED, "verdict": "added"}, 1),
+        ("lesion_node_override_rate", {"model": PROMOTED, "category": "liver <b>cyst</b>"}, 1),
+        ("lesion_node_results_stale", {}, 0),
         ("lesion_node_oldest_waiting_delivery_seconds", {"destination": "READING <ROOM>"}, 3 * 3600),
         ("lesion_node_heartbeat_age_seconds", {"executor": "worker-1", "role": "work"}, 9 * 60),
         ("lesion_node_processes_running", {"role": "receive"}, 1),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from broken_pixels import jpeg_without_its_tables
+from found_study import FOUND_STUDY
 from PIL import Image as Picture
 from sqlalchemy import delete, update
 from starlette.testclient import TestClient
@@ -37,12 +38,18 @@ PAGES = (
     "/studies?show=failed",
     "/studies?show=incomplete",
     f"/studies/{STUDY}",
+    f"/studies/{FOUND_STUDY}",
+    "/studies?show=stale",
+    "/release",
     "/lesions",
     f"/drawings/lesion/{LESION}",
     f"/drawings/detection/{DETECTION}",
     "/deliveries",
     "/deliveries?state=held",
+    "/deliveries?state=committed",
     "/destinations/READING%20%3CROOM%3E",
+    "/destinations/READING%20%3CROOM%3E?state=held",
+    "/destinations/ARCHIVE",
     "/refusals",
     "/rejections?reason=reader_failed",
 )
@@ -83,6 +90,7 @@ def test_every_page_answers_and_shows_names_as_text(client: TestClient, address:
     assert answer.status_code == 200
     assert MARKUP not in answer.text
     assert "<ROOM>" not in answer.text
+    assert "<b>cyst" not in answer.text
 
 
 def test_the_overview_shows_a_name_with_markup_escaped(client: TestClient) -> None:
@@ -122,12 +130,14 @@ def test_an_empty_node_says_in_each_section_what_to_do_next(empty: TestClient) -
         "1 study is smaller here than at the sender",
         "The analysis of 1 study failed",
         "A reader failed on 1 object",
-        "2 deliveries are held until a person releases them",
+        "4 deliveries are held until a person releases them",
         "1 delivery was given up",
         "The oldest waiting delivery waits since 2026-11-24 05:00 UTC",
         "The last run of train failed",
         "The work process worker-1 has been silent since 2026-11-24 07:51 UTC",
         "1 trained model is newer than the promoted one",
+        "ARCHIVE takes no results since 2026-11-24 03:00 UTC; it is tried now and then.",
+        "The answer to 1 request for storage commitment was not taken by the peer that asked.",
     ],
 )
 def test_the_overview_says_what_waits_for_a_person_or_failed(client: TestClient, sentence: str) -> None:
@@ -204,8 +214,8 @@ def test_a_long_listing_comes_in_pages_of_a_hundred(client: TestClient, sessions
             session.add(Study(study_instance_uid=f"1.5.{number}", received_first_at=NOW, received_last_at=NOW))
     first, second = client.get("/studies").text, client.get("/studies?page=2").text
     assert first.count("/studies/1.") == 100
-    assert second.count("/studies/1.") == 53
-    assert "153 in all, page 1 of 2" in first
+    assert second.count("/studies/1.") == 54
+    assert "154 in all, page 1 of 2" in first
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(client: TestClient, sessions: Sessions) -> None:

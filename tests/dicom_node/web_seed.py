@@ -38,14 +38,14 @@ PROMOTED, CANDIDATE, RETIRED = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 HELD, WAITING, DELIVERED, DEAD, REPLACED = "2.25.11", "2.25.12", "2.25.13", "2.25.14", "2.25.15"
 
 
-def write_ct(path: Path) -> None:
+def write_ct(path: Path, image: str = IMAGE, series: str = SERIES, study: str = STUDY) -> None:
     """A CT image of soft tissue at 40 HU with a bright rectangle, its rows and columns of different spacing."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = uid.CTImageStorage
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = IMAGE
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = STUDY, SERIES
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = image
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
     ds.Rows, ds.Columns, ds.SamplesPerPixel = ROWS, COLUMNS, 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
@@ -54,7 +54,7 @@ def write_ct(path: Path) -> None:
     pixels = np.full((ROWS, COLUMNS), 1040, np.int16)
     pixels[30:50, 60:100] = 1140
     ds.PixelData = pixels.tobytes()
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     ds.save_as(path, enforce_file_format=True)
 
 
