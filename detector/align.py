@@ -48,7 +48,9 @@ def shift_between(prior: Overview, current: Overview, settings: AlignSettings) -
     if 1.0 - second < settings.least_distinct * (1.0 - float(surface[best])):
         return None
     lags = [int(at) + _beside(surface, best, axis) - (prior.levels.shape[axis] - 1) for axis, at in enumerate(best)]
-    dz, dy, dx = (c - p + STEP_MM * lag for c, p, lag in zip(current.first_mm, prior.first_mm, lags, strict=True))
+    dz, dy, dx = (
+        float(c - p + STEP_MM * lag) for c, p, lag in zip(current.first_mm, prior.first_mm, lags, strict=True)
+    )
     return dx, dy, dz
 
 
