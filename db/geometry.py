@@ -78,6 +78,11 @@ class Axis:
     def length_mm(self, spacing: PixelSpacing) -> float:
         return length_mm(self.a, self.b, spacing)
 
+    def moved(self, cols: float, rows: float) -> Axis:
+        """The same line so many pixels farther on."""
+        a, b = self.points
+        return Axis(PointPx(a.col + cols, a.row + rows), PointPx(b.col + cols, b.row + rows))
+
     @property
     def middle(self) -> PointPx:
         return PointPx((self.a.col + self.b.col) / 2, (self.a.row + self.b.row) / 2)

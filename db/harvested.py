@@ -80,6 +80,10 @@ class SourceFacts:
     predecessors: tuple[str, ...] = ()
     own: bool = False
     reader_version: int = 1
+    stated_verdicts: tuple[tuple[str, str, str], ...] = ()
+    """(UID, verdict, reader): what it says in words of results, findings and lesions."""
+    reader: str = ""
+    """Who wrote it, where it says so for the whole."""
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
@@ -114,6 +118,7 @@ def save_source(
             content_at=source.content_at,
             predecessors=list(source.predecessors),
             own=source.own,
+            stated_verdicts=[list(one) for one in source.stated_verdicts],
             reader_version=source.reader_version,
             harvested_at=now,
         )

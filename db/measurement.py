@@ -113,6 +113,8 @@ class Rejected:
     reason_code: str
     reason: str
     traceback: str = ""
+    drawn: Measurement | None = None
+    """What it would be if not another drawing of the same lesion went before it."""
 
 
 Found = Measurement | WeakLabel | Rejected

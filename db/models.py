@@ -152,7 +152,7 @@ class SourceObject(Base):
     own: Mapped[bool] = mapped_column(default=False)
     """One of our results, by UID in the ledger."""
     stated_verdicts: Mapped[list[Any]] = mapped_column(default=list)
-    """[UID, verdict] of each result, detection or tracking UID of ours that the document judges by a code."""
+    """[UID, verdict, reader] of each result, detection or tracking UID that the document judges in words."""
     reader_version: Mapped[int] = mapped_column(default=1)
     harvested_at: Mapped[datetime]
 

@@ -21,7 +21,7 @@ from mining.noise import NoiseLimits
 from mining.private_paths import path_from
 from mining.readers.encapsulated import AIM_DOCUMENT, BOOKMARKS
 from mining.readers.private import VR_TYPES
-from mining.settings import MEANINGS, ORIGINS, BookmarkColumns, HarvestSettings, PrivateTable
+from mining.settings import MEANINGS, ORIGINS, VERDICTS, BookmarkColumns, HarvestSettings, PrivateTable
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _POINTS = ("points", "long_axis", "x1")
@@ -86,6 +86,15 @@ def _check_meanings(meanings: Any, vr_allowed: bool) -> None:
         if name in seen:
             raise ValueError(f"two of them mean {name!r}")
         seen.add(name)
+
+
+def _verdicts(value: dict[str, str]) -> dict[str, str]:
+    for said, verdict in value.items():
+        if not said.strip():
+            raise ValueError("an empty word would stand for everything")
+        if verdict not in VERDICTS:
+            raise ValueError(f"{verdict!r} is no verdict; there are: {', '.join(VERDICTS)}")
+    return value
 
 
 Origin = Annotated[str, _one_of(*ORIGINS)]
@@ -163,6 +172,11 @@ class Harvest(_Limits):
     algorithms: list[Named] = Field(
         default=[], description="Names of writers, devices and readers that are no person, beside the known ones."
     )
+    verdicts: Annotated[dict[str, str], AfterValidator(_verdicts)] = Field(
+        default={},
+        description="What viewers here write for accepted, modified, rejected or added, beside the usual words: a code "
+        'like "99SITE:A1", or a text → one of these.',
+    )
     bookmarks: Bookmarks = Bookmarks()
     private: list[Private] = Field(default=[])
 
@@ -186,4 +200,5 @@ class Harvest(_Limits):
             let_in=frozenset(self.let_in),
             exclude=tuple(self.exclude),
             algorithms=tuple(self.algorithms),
+            verdicts=dict(self.verdicts),
         )

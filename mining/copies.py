@@ -58,13 +58,32 @@ class Harvested:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRegion:
+    """One slice of a detection's mask, as a reader of masks measures it; `longest`: no other slice is longer."""
+
+    image: ImageReference
+    long_axis: Axis
+    short_axis: Axis | None
+    outline: BoxPx
+    longest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class OwnDetection:
-    """One of our detections, on its key slice."""
+    """One of our detections: box and axes on its key slice, and its mask on all that it reaches."""
 
     image: ImageReference
     box: BoxPx
     long_axis: Axis
     short_axis: Axis
+    clipped: BoxPx | None = None
+    """The box as our reports draw it: inside the image. None where the image is not here."""
+    regions: tuple[OwnRegion, ...] = ()
+
+    @property
+    def boxes(self) -> tuple[BoxPx, ...]:
+        """What may have been drawn as its box."""
+        return (self.box,) if self.clipped is None else (self.box, self.clipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +142,8 @@ def _by_machines(by_age: Sequence[Harvested], own: Iterable[OwnDetection]) -> di
     """Rows that a machine drew, whoever saved them: a viewer saves what another's algorithm drew as its user's."""
     detections: dict[ImageReference, list[OwnDetection]] = defaultdict(list)
     for detection in own:
-        detections[detection.image].append(detection)
+        for image in {detection.image, *(region.image for region in detection.regions if region.longest)}:
+            detections[image].append(detection)
     machines, excluded = _Drawn(), {}
     for row in by_age:
         if row.by_algorithm:
@@ -196,14 +216,29 @@ def _holds(box: BoxPx, point: PointPx) -> bool:
 
 
 def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:
-    """Whether all points of a row are those of one of our detections, whatever its UIDs are."""
-    if row.image != detection.image:
+    """Whether all points of a row are those of one of our detections in one of our encodings, whatever its UIDs are.
+
+    A region is a copy of our box, or of our mask where that is longest or on the key slice, by its extent and its axes:
+    somebody who changed a mask has moved one of them. Without the mask its axes on the key slice tell.
+    """
+    outline, on_key_slice = row.outline, row.image == detection.image
+    if outline is not None:
+        if on_key_slice and any(same_box(outline, box) for box in detection.boxes):
+            return True
+        if detection.regions:
+            here = [one for one in detection.regions if one.image == row.image and (one.longest or on_key_slice)]
+            return any(
+                same_box(outline, one.outline) and _same_axes(row, one.long_axis, one.short_axis) for one in here
+            )
+    return on_key_slice and _same_axes(row, detection.long_axis, detection.short_axis)
+
+
+def _same_axes(row: Harvested, long_axis: Axis, short_axis: Axis | None) -> bool:
+    """Whether the axes of a row are among these two, each another one."""
+    ours = [long_axis] if short_axis is None else [long_axis, short_axis]
+    drawn = [row.long_axis] if row.short_axis is None else [row.long_axis, row.short_axis]
+    if len(drawn) > len(ours):
         return False
-    if row.outline is not None and same_box(row.outline, detection.box):
-        return True
-    # The axes of a region too: of our own mask that came back they are ours.
-    ours = (detection.long_axis, detection.short_axis)
-    drawn = (row.long_axis,) if row.short_axis is None else (row.long_axis, row.short_axis)
     return any(all(same_axis(a, b) for a, b in zip(drawn, order, strict=False)) for order in (ours, ours[::-1]))
 
 

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from db.assessments import has_analyses
 from db.documents import foreign_sources, images_as_read, own_results, sources_of_study
 from db.engine import Sessions, one_writer, reading, utc_now
 from db.files import FileStore
@@ -30,9 +31,11 @@ from db.lesions import refresh
 from db.lost import Stored, gone, note
 from db.measurement import ImageReference
 from db.studies import current_instance, current_instances, mark_harvested, revisions
+from mining.assessing import Saved, assess_documents, hold_against_ours
+from mining.copies import OwnRegion
 from mining.lasting_ids import Known, lasting_ids
-from mining.readers.by_class import KINDS, reader_for, readers_of
-from mining.reading import Reading, own_result, read_object
+from mining.readers.by_class import KINDS, SourceReader, reader_for, readers_of
+from mining.reading import Reading, adopt, own_result, read_object
 from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 from mining.stored_images import StoredImages
 from mining.stored_pixels import StoredPixels
@@ -79,6 +82,8 @@ class StudyReading:
     lost: tuple[Stored, ...]
     """Instances without their file."""
     basis: _Basis
+    masks: Mapping[str, tuple[OwnRegion, ...]]
+    """By detection_id: those of what we found in the series that were measured on."""
 
 
 def harvest_study(
@@ -115,33 +120,41 @@ def read_study(
         for uid, i in stored.items()
         if uid not in lost_uids and (reader := reader_for(i.sop_class_uid, by_class)) is not None
     }
-    own = own_results(session, readers)
+    own, elsewhere = own_results(session, readers), foreign_sources(session, study_instance_uid, AWAIT_IMAGES)
+    answerable = has_analyses(session, {study_instance_uid, *(study for _, study in elsewhere)})
+
+    def read(uid: str, study: str, reader: SourceReader, file_name: str) -> Reading:
+        path = files.path(file_name)
+        return read_object(uid, study, reader, path, images, settings, pixels.hu, study in answerable)
+
     readings = [
         own_result(uid, study_instance_uid, reader)
         if uid in own
-        else read_object(
-            uid, study_instance_uid, reader, files.path(stored[uid].file_name), images, settings, pixels.hu
-        )
+        else read(uid, study_instance_uid, reader, stored[uid].file_name)
         for uid, reader in readers.items()
     ]
     foreign = []
-    for uid, study in foreign_sources(session, study_instance_uid, AWAIT_IMAGES):
+    for uid, study in elsewhere:
         instance = current_instance(session, uid)
         if instance is None or (reader := reader_for(instance.sop_class_uid, by_class)) is None:
             continue
         if missing := gone(files, [instance]):
             lost += missing
         else:
-            path = files.path(instance.file_name)
-            foreign.append(read_object(uid, study, reader, path, images, settings, pixels.hu))
+            foreign.append(read(uid, study, reader, instance.file_name))
+    left = frozenset(sources_of_study(session, study_instance_uid, KINDS) - readers.keys() - lost_uids)
+    masks = hold_against_ours(
+        session, files, [*readings, *foreign], left, lambda said, items: adopt(said, items, images, pixels.hu, settings)
+    )
     studies = {study_instance_uid, *(other.source.study_instance_uid for other in foreign)}
     return StudyReading(
         study_instance_uid,
         readings=tuple(readings),
         foreign=tuple(foreign),
-        left=frozenset(sources_of_study(session, study_instance_uid, KINDS) - readers.keys() - lost_uids),
+        left=left,
         lost=tuple(lost),
         basis=_Basis(revisions(session, studies), images.asked, images_as_read(session, *images.asked)),
+        masks=masks,
     )
 
 
@@ -154,11 +167,13 @@ def save_study(
     documents = {each.source.sop_instance_uid for each in (*readings, *read.foreign)}
     touched = images_touched(session, documents | read.left | {each.sop_instance_uid for each in read.lost})
     remove_sources(session, read.left)
+    saved: list[Saved] = []
     for each in (*readings, *read.foreign):
         ids = lasting_ids(_known(session, each.source.sop_instance_uid), [found for found, _ in each.measurements])
-        save_source(session, each.source, each.measurements, each.bounded, now, ids)
+        saved.append((each, save_source(session, each.source, each.measurements, each.bounded, now, ids)))
     touched |= images_touched(session, documents)
-    refresh(session, rejudge(session, touched, settings))
+    refresh(session, rejudge(session, touched, settings, read.masks))
+    assess_documents(session, saved, read.left, read.masks, now)
     mark_harvested(session, study_instance_uid, read.basis.revisions[study_instance_uid])
     counts = HarvestCounts(
         measurements=sum(len(each.measurements) for each in readings),

@@ -9,7 +9,7 @@ import logging
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ from mining.known_images import KnownImages
 from mining.noise import NoiseLimits, joined, noisy_because, pixels_doubt
 from mining.pixels import Hu
 from mining.readers.by_class import SourceReader
+from mining.readers.sr_verdicts import stated_verdicts
 from mining.settings import HarvestSettings
 
 log = logging.getLogger(__name__)
@@ -80,10 +81,12 @@ def read_object(
     images: KnownImages,
     settings: HarvestSettings,
     hu_of: HuOf = lambda image: None,
+    is_answer: bool = False,
 ) -> Reading:
     """All that a reader finds in one file. An error of ours or a hostile object costs this object, not the study.
 
     hu_of: an image in HU (H, W), None where it is not to be judged; asked for all marks of one image together.
+    is_answer: whether there are results that it may answer; then its verdicts in words are looked for, too.
     """
     said = Reading(SourceFacts(uid, study_instance_uid, reader.kind, reader_version=READER_VERSION))
     with path.open("rb") as stream:  # where the disk fails, that is ours to mend, and then the object is read again
@@ -95,9 +98,12 @@ def read_object(
                     said.rejected = [Rejected(uid, "", "unreadable", "its bytes are no data set that can be followed")]
                     return said
                 said.source = _facts(said.source, ds)
+                if is_answer and reader.kind == "SR":
+                    author, stated = stated_verdicts(ds, settings.verdicts)
+                    said.source = replace(said.source, reader=author, stated_verdicts=stated)
                 for one in reader.read(ds, images):
                     _take(said, one, settings)
-                said.measurements = _doubted(said.measurements, images, hu_of, settings)
+                said.measurements = doubted(said.measurements, images, hu_of, settings)
         except SQLAlchemyError:
             raise  # the database failed, not the object
         except Exception as error:  # noqa: BLE001 - whatever an object does to a reader, it must not stop the others
@@ -153,7 +159,17 @@ def _failure(uid: str, error: Exception) -> Rejected:
     return Rejected(uid, "", code, reason, "".join(frames) + type(error).__name__)
 
 
-def _doubted(taken: Sequence[Taken], images: KnownImages, hu_of: HuOf, settings: HarvestSettings) -> list[Taken]:
+def adopt(said: Reading, items: Collection[str], images: KnownImages, hu_of: HuOf, settings: HarvestSettings) -> None:
+    """Let rejected drawings be measurements after all. items: where they stand."""
+    drawn = [one.drawn for one in said.rejected if one.drawn is not None and one.source_item in items]
+    said.rejected = [one for one in said.rejected if one.drawn is None or one.source_item not in items]
+    before = len(said.measurements)
+    for one in drawn:
+        _take(said, one, settings)
+    said.measurements[before:] = doubted(said.measurements[before:], images, hu_of, settings)
+
+
+def doubted(taken: Sequence[Taken], images: KnownImages, hu_of: HuOf, settings: HarvestSettings) -> list[Taken]:
     """The same in the same order, with what is doubtful about each measurement."""
     doubted = list(taken)
     for place, (one, _) in sorted(enumerate(taken), key=lambda each: astuple(each[1][0].image)):

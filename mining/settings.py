@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mining.noise import DEFAULT_NOISE_LIMITS, NoiseLimits
 
@@ -47,6 +47,23 @@ class BookmarkColumns:
     """Whether a comma in a cell with several numbers is in a number, and not between two."""
 
 
+VERDICTS = ("accepted", "modified", "rejected", "added")
+"""What an answer says of a finding of ours (`db.outcomes.Assessment`)."""
+
+VERDICT_WORDS = {
+    "accept": "accepted", "accepted": "accepted", "agree": "accepted", "agreed": "accepted",
+    "confirm": "accepted", "confirmed": "accepted", "true positive": "accepted",
+    "reject": "rejected", "rejected": "rejected", "disagree": "rejected", "disagreed": "rejected",
+    "dismiss": "rejected", "dismissed": "rejected", "false positive": "rejected",
+    "modify": "modified", "modified": "modified", "amend": "modified", "amended": "modified",
+    "edit": "modified", "edited": "modified", "correct": "modified", "corrected": "modified",
+    "supplement": "added", "supplemented": "added", "add": "added", "added": "added",
+    "missed": "added", "false negative": "added",
+}  # fmt: skip
+"""How assessments of AI results are worded: IHE AIRA (supplement of 2025-06) names the acts, not their codes. A code
+value, a code meaning or a text that says one of these, and nothing else, is a verdict; case does not matter."""
+
+
 @dataclass(frozen=True, slots=True)
 class HarvestSettings:
     """Section `[harvest]` of node.toml."""
@@ -60,6 +77,8 @@ class HarvestSettings:
     """Patterns of series and study descriptions, scanners' names and patient ids that never count as truth."""
     algorithms: tuple[str, ...] = ()
     """Names of writers, devices and algorithms that are no person, beside those that `mining.algorithms` knows."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """What a site's viewers write for a verdict → one of VERDICTS, beside VERDICT_WORDS: `99SITE:A1`, or words."""
 
 
 DEFAULT_SETTINGS = HarvestSettings()

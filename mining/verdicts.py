@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from db.assessments import sizes_of
 from db.documents import images_measured, patient_documents, predecessors_of
 from db.geometry import Axis, BoxPx, PointPx
 from db.harvested import (
@@ -25,10 +27,12 @@ from db.harvested import (
 from db.measurement import ImageReference
 from db.models import Image, Patient, Series, SourceObject, Study
 from db.outcomes import DetectionRow
-from mining.copies import Harvested, OwnDetection, judge
+from mining.copies import Harvested, OwnDetection, OwnRegion, judge
 from mining.fitness import ImageFacts
 from mining.places import Place, judge_places
 from mining.settings import DEFAULT_SETTINGS, HarvestSettings
+
+NO_MASKS: Mapping[str, tuple[OwnRegion, ...]] = MappingProxyType({})
 
 
 def images_touched(session: Session, source_sop_instance_uids: Collection[str]) -> set[str]:
@@ -40,11 +44,19 @@ def images_touched(session: Session, source_sop_instance_uids: Collection[str]) 
     return images_measured(session, {*source_sop_instance_uids, *named})
 
 
-def rejudge(session: Session, image_uids: Collection[str], settings: HarvestSettings = DEFAULT_SETTINGS) -> list[str]:
-    """Write the verdicts of all rows on these images; returns their lesion ids."""
+def rejudge(
+    session: Session,
+    image_uids: Collection[str],
+    settings: HarvestSettings = DEFAULT_SETTINGS,
+    masks: Mapping[str, tuple[OwnRegion, ...]] = NO_MASKS,
+) -> list[str]:
+    """Write the verdicts of all rows on these images; returns their lesion ids.
+
+    masks: by detection_id, those of what we found in the series of these images.
+    """
     rows = {row.lesion_id: row for row in rows_on(session, image_uids)}
     documents = patient_documents(session, {row.source_sop_instance_uid for row in rows.values()})
-    predecessors = _of_one_patient(documents)
+    predecessors = of_one_patient(documents)
     unfit = _unfit(session, rows.values(), image_uids, settings)
     measured, pointed_at = [], []
     for row in rows.values():
@@ -54,7 +66,7 @@ def rejudge(session: Session, image_uids: Collection[str], settings: HarvestSett
             pointed_at.append(_pointed_at(row, content_at))
         else:
             measured.append(_harvested(row, axis, content_at, unfit[row.lesion_id]))
-    verdicts = judge(measured, _detections(session, image_uids), predecessors)
+    verdicts = judge(measured, own_detections(session, image_uids, masks).values(), predecessors)
     verdicts |= judge_places(pointed_at, predecessors)
     decided = {lesion_id: {name: getattr(verdict, name) for name in VERDICT} for lesion_id, verdict in verdicts.items()}
     save_verdicts(
@@ -68,7 +80,7 @@ def rejudge(session: Session, image_uids: Collection[str], settings: HarvestSett
     return list(rows)
 
 
-def _of_one_patient(documents: Mapping[str, Columns]) -> dict[str, list[str]]:
+def of_one_patient(documents: Mapping[str, Columns]) -> dict[str, list[str]]:
     """The predecessors of each document; of one patient, or the answer would depend on what is judged together."""
     return {
         uid: [old for old in one.predecessors if old in documents and documents[old].patient_pk == one.patient_pk]
@@ -119,6 +131,7 @@ _FACTS_OF_DOCUMENTS = (
     .where(SourceObject.source_sop_instance_uid.in_(ANY_OF))
 )
 _DETECTED = select(DetectionRow).where(DetectionRow.sop_instance_uid.in_(ANY_OF))
+_MASKED = select(DetectionRow).where(DetectionRow.detection_id.in_(ANY_OF))
 """Made once, as in `db.harvested`."""
 
 
@@ -151,14 +164,26 @@ def _pointed_at(row: Columns, content_at: datetime | None) -> Place:
     )
 
 
-def _detections(session: Session, image_uids: Collection[str]) -> list[OwnDetection]:
-    return [
-        OwnDetection(
-            image=ImageReference(row.sop_instance_uid, row.frame_number),
-            box=BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2),
-            long_axis=Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
-            short_axis=Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
-        )
-        for batch in batches(sorted(image_uids))
-        for row in session.scalars(_DETECTED, {"any_of": batch})
-    ]
+def own_detections(
+    session: Session, image_uids: Collection[str], masks: Mapping[str, tuple[OwnRegion, ...]] = NO_MASKS
+) -> dict[str, OwnDetection]:
+    """By detection_id: what we found on these images, with what its mask reaches."""
+    rows = [row for batch in batches(sorted(image_uids)) for row in session.scalars(_DETECTED, {"any_of": batch})]
+    rows += [row for batch in batches(sorted(masks)) for row in session.scalars(_MASKED, {"any_of": batch})]
+    sizes = sizes_of(session, {row.sop_instance_uid for row in rows})
+    return {row.detection_id: own_detection(row, sizes.get(row.sop_instance_uid), masks) for row in rows}
+
+
+def own_detection(
+    row: DetectionRow, size: tuple[int, int] | None, masks: Mapping[str, tuple[OwnRegion, ...]]
+) -> OwnDetection:
+    """size: rows and columns of its key slice, if that is here."""
+    box = BoxPx(row.box_x1, row.box_y1, row.box_x2, row.box_y2)
+    return OwnDetection(
+        image=ImageReference(row.sop_instance_uid, row.frame_number),
+        box=box,
+        long_axis=Axis(PointPx(row.long_x1, row.long_y1), PointPx(row.long_x2, row.long_y2)),
+        short_axis=Axis(PointPx(row.short_x1, row.short_y1), PointPx(row.short_x2, row.short_y2)),
+        clipped=None if size is None else box.clipped(*size),
+        regions=masks.get(row.detection_id, ()),
+    )

@@ -103,8 +103,8 @@ class _State:
     def is_full(self) -> bool:
         return self._graphics > MAX_GRAPHICS
 
-    def _reject(self, path: str, unusable: Unusable) -> None:
-        self.rejected.append(Rejected(self.uid, path, unusable.reason_code, unusable.reason))
+    def _reject(self, path: str, unusable: Unusable, drawn: Measurement | None = None) -> None:
+        self.rejected.append(Rejected(self.uid, path, unusable.reason_code, unusable.reason, drawn=drawn))
 
     # --- what an annotation holds
 
@@ -203,7 +203,8 @@ class _State:
         """The lesions of one image, and the places that were pointed at; rejects what is neither."""
         lesions, refused = lesions_of(page.graphics, page.spacing)
         for graphic, unusable in refused:
-            self._reject(graphic.path, unusable)
+            is_region = graphic.drawn.shape is not None and not graphic.is_line
+            self._reject(graphic.path, unusable, self._measurement(page, Lesion((graphic,))) if is_region else None)
         left = give_texts(lesions, page.texts, page.spacing)
         angles = parts_of_angles(lesions)
         for lesion in lesions:

@@ -24,7 +24,7 @@ from mining.known_images import NO_IMAGES, KnownImages
 from mining.readers.sr_attributes import Attributes
 from mining.readers.sr_context import Surroundings
 from mining.readers.sr_drawings import read_drawings
-from mining.readers.sr_lesions import lesions_of, spots_alone
+from mining.readers.sr_lesions import AXES_ARE_DRAWN, lesions_of, spots_alone
 from mining.readers.sr_numbers import leftovers
 from mining.readers.sr_purpose import about_no_lesions, take_out_anatomy
 from mining.readers.sr_samples import leave_samples_as_places
@@ -56,5 +56,8 @@ def read_sr(ds: Dataset, images: KnownImages = NO_IMAGES) -> Iterator[Found]:
         yield attributes.weak_label(spot)
     for cut in tree.cuts:
         yield Rejected(uid, cut.path, cut.reason_code, cut.reason)
+    regions = {one.item.path: one for one in drawings.graphics if not one.shape.is_line} if merged else {}
     for item, reason in chain(drawings.unusable, anatomy, merged, attached, leftovers(tree, drawn)):
-        yield Rejected(uid, item.path, reason.reason_code, reason.reason)
+        region = regions.get(item.path) if reason.reason_code == AXES_ARE_DRAWN else None
+        beside = None if region is None else attributes.measurement((region,))
+        yield Rejected(uid, item.path, reason.reason_code, reason.reason, drawn=beside)

@@ -92,7 +92,7 @@ class Attributes:
 
     def _text(self, head: Graphic | Spot, parts: Sequence[ContentItem]) -> LesionText:
         places = self._places[head.home.path]
-        return self._texts.about(parts, places.get(head.item.path, 0), len(places))
+        return self._texts.about(parts, places.get(head.item.path, 0), max(len(places), 1))
 
     def _said(self, drawn: Sequence[Graphic | Spot], parts: list[ContentItem], text: LesionText) -> _Said:
         around = self._around

@@ -19,6 +19,9 @@ from mining.recist import axes_cross, extent, length
 
 Boxes = npt.NDArray[np.float64]
 
+AXES_ARE_DRAWN = "axes_are_drawn"
+"""Why a region gives no measurement of its own."""
+
 Lesion = tuple[Graphic, ...]
 """One drawing, or the two lines of one lesion in document order."""
 
@@ -154,7 +157,7 @@ def _without_measured(
             kept.append(region)
         else:
             reason = f"the axes of the same lesion are drawn at {around[0].item.path}"
-            leftovers.append((region.item, Unusable("axes_are_drawn", reason)))
+            leftovers.append((region.item, Unusable(AXES_ARE_DRAWN, reason)))
     return kept, leftovers
 
 
