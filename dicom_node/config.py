@@ -23,7 +23,7 @@ from dicom_node.config_section import Section, toml_of
 from dicom_node.viewer_link import viewer_template
 
 PREFIX = "DICOM_NODE_"
-BUILT_PROFILES = ("ohif", "seg")
+BUILT_PROFILES = ("ohif", "ohif-comprehensive", "slicer", "slicer-comprehensive", "air", "seg")
 """The keys of `report.profiles.PROFILES`, which must not be imported here: receiving needs no highdicom."""
 
 SECRETS = ("web.token", "database_url")

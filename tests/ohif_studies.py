@@ -17,8 +17,8 @@ from dicom_node.phantom.settings import PhantomSettings
 from dicom_node.phantom.study import PhantomStudy, make_study
 from dicom_node.phantom.truth import PhantomLesion
 from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
+from dicom_node.report.profiles import PROFILES
 from dicom_node.report.seg import segmentation
-from dicom_node.report.sr import measurement_report
 from dicom_node.report.subject import describe, describe_failure
 
 MODEL = ModelDescription("Lesion node detector", "tests", "Lesion node (open source)", "1.0", "2.25.77")
@@ -52,6 +52,12 @@ def with_lesions() -> PhantomStudy:
 
 
 @cache
+def other_lesions() -> PhantomStudy:
+    """A pelvis with four lesions."""
+    return make_study(33, 3, PhantomSettings(lesions=(4, 5), **_SHAPE))
+
+
+@cache
 def without_lesions() -> PhantomStudy:
     return make_study(32, 0, PhantomSettings(lesions=(0, 0), **_SHAPE))
 
@@ -72,12 +78,12 @@ def reported(study: PhantomStudy) -> Reported:
     found = truth(study)
     subject = describe(found, _context(study))
     mask = segmentation(subject, _identity(study, "SEG", 9902))
-    return Reported(study, found, measurement_report(subject, _identity(study, "SR", 9901, mask)), mask)
+    return Reported(study, found, PROFILES["ohif"].build(subject, _identity(study, "SR", 9901, mask)), mask)
 
 
 def failed(study: PhantomStudy, reason: str) -> Reported:
     subject = describe_failure(reason, _context(study))
-    return Reported(study, (), measurement_report(subject, _identity(study, "SR", 9901)), None)
+    return Reported(study, (), PROFILES["ohif"].build(subject, _identity(study, "SR", 9901)), None)
 
 
 def _context(study: PhantomStudy) -> Context:

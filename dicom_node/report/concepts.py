@@ -1,11 +1,13 @@
 """From a category's name to the codes that a viewer and a registry understand. Pure.
 
-Categories are clusters that people name, so a name is free text; what no word of it tells stays general.
+Categories are clusters that people name, so a name is free text; what no word of it tells stays general. A site adds
+words of its own and overrides ours.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import highdicom as hd
@@ -59,13 +61,34 @@ class CategoryCodes:
     site: Code | None
 
 
-def codes_of(category: str) -> CategoryCodes:
-    """The codes of the first known word of each kind in the name, in the order of the name."""
-    name = " ".join(re.findall(r"\w+", category.lower()))
-    return CategoryCodes(_first_in(name, TYPES) or LESION, _first_in(name, SITES))
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """Words → codes: what a lesion is, and where it is. A word is lower case, its parts are apart by one blank."""
+
+    findings: Mapping[str, Code]
+    sites: Mapping[str, Code]
+
+    def extended(self, findings: Mapping[str, Code], sites: Mapping[str, Code]) -> CodeTable:
+        """With these words over those of the table, in any case."""
+        return CodeTable(
+            {**self.findings, **{_plain(word): code for word, code in findings.items()}},
+            {**self.sites, **{_plain(word): code for word, code in sites.items()}},
+        )
+
+    def codes_of(self, category: str) -> CategoryCodes:
+        """The codes of the first known word of each kind in the name, in the order of the name."""
+        name = _plain(category)
+        return CategoryCodes(_first_in(name, self.findings) or LESION, _first_in(name, self.sites))
 
 
-def _first_in(name: str, table: dict[str, Code]) -> Code | None:
+BUILT_IN = CodeTable(TYPES, SITES)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def _first_in(name: str, table: Mapping[str, Code]) -> Code | None:
     found = [
         (match.start(), -len(word), code) for word, code in table.items() if (match := re.search(rf"\b{word}\b", name))
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydicom import Dataset
 
 from db.errors import ContentError
 from db.measurement import ImageReference
+from dicom_node.report.concepts import BUILT_IN, CodeTable
 
 RESEARCH_ONLY = "AI, research only"
 """Stands in every object and series description."""
@@ -62,10 +63,10 @@ class ModelDescription:
     device_uid: str
 
     def __post_init__(self) -> None:
-        for field in ("name", "model_id", "manufacturer", "software_version", "device_uid"):
-            length = len(getattr(self, field))
+        for name in ("name", "model_id", "manufacturer", "software_version", "device_uid"):
+            length = len(getattr(self, name))
             if not 1 <= length <= LONG_STRING:
-                raise ContentError("a model is described by texts of 1 to 64 characters", field=field, length=length)
+                raise ContentError("a model is described by texts of 1 to 64 characters", field=name, length=length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +76,16 @@ class Context:
     images: headers of the analysed series, sorted along its normal, so that `Detection.z_first` counts in them;
     no pixels needed. created_at: aware; it is written in the source's own zone where that is known.
     pixels: a frame of an image as (H, W) HU, for the encodings that show a picture; None where there is none to show.
+    codes: what the words of a category's name mean. links: `Detection.detection_id` → address of the finding in the
+    site's viewer, for those that have one.
     """
 
     images: tuple[Dataset, ...]
     model: ModelDescription
     created_at: datetime
     pixels: Callable[[ImageReference], npt.NDArray[np.float32]] | None = None
+    codes: CodeTable = BUILT_IN
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.images:

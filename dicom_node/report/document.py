@@ -1,24 +1,26 @@
-"""The document around the measurement groups: a Comprehensive 3D SR by TID 1500, its root and its header. Pure."""
+"""The document around the measurement groups: by TID 1500, its root, its evidence and its header. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import highdicom as hd
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
+from pydicom.uid import Comprehensive3DSRStorage
 
 from db.codes import Code
 from dicom_node.report.concepts import concept
-from dicom_node.report.context import Context, Identity
-from dicom_node.report.header import UTF_8, finish
+from dicom_node.report.context import Context, Identity, InstanceReference
+from dicom_node.report.groups import comment
+from dicom_node.report.header import finish
+from dicom_node.report.instance import new_instance
 from dicom_node.report.library import image_library
 from dicom_node.report.source import references
-from dicom_node.report.subject import Subject
+from dicom_node.report.subject import Lesion, Subject
 
-SOP_CLASS_UID = str(Comprehensive3DSRStorage)
+GroupsOf = Callable[[Lesion, Context], Sequence[hd.sr.ContentItem]]
+"""How a kind of report writes one lesion: as these measurement groups."""
 
-COMMENT = Code("121106", "DCM", "Comment")
 FINDING = Code("121071", "DCM", "Finding")
 NO_FINDING = Code("373572006", "SCT", "Clinical finding absent")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
@@ -29,43 +31,63 @@ TEXT_TITLE = Code("126001", "DCM", "Oncology Measurement Report")
 """OHIF shows this one as text; under the other title it looks for drawings, and stays black where there are none."""
 
 
-def measurements_document(groups: Sequence[hd.sr.ContentItem], subject: Subject, identity: Identity) -> Dataset:
-    """The report of the lesions' measurement groups; UNVERIFIED.
+def report(
+    subject: Subject,
+    identity: Identity,
+    *,
+    groups_of: GroupsOf,
+    what: str,
+    sop_class_uid: str = Comprehensive3DSRStorage,
+) -> Dataset:
+    """The report of the lesions, or of the statement if there is none; UNVERIFIED.
 
-    Evidence: all analysed images, and the segmentation if there is one. Source: PS3.16 TID 1500, 1600; PS3.3 A.35.13.
+    what: the kind of report, for the series description. Evidence: all analysed images, first, and the segmentation if
+    there is one. Source: PS3.16 TID 1500, 1600; PS3.3 A.35.3, A.35.13, which differ in what coordinates they take.
     """
+    context = subject.context
+    if subject.lesions:
+        images, content = _measurements(subject, groups_of)
+    else:
+        images, content = _statement(subject)
+    ds = new_instance(sop_class_uid, "SR", context, identity)
+    ds.update(content)
+    ds.CompletionFlag, ds.VerificationFlag, ds.PreliminaryFlag = "COMPLETE", "UNVERIFIED", "PRELIMINARY"
+    ds.ReferencedPerformedProcedureStepSequence = []
+    ds.PerformedProcedureCodeSequence = []
+    evidence = [InstanceReference.of(image) for image in images]
+    ds.CurrentRequestedProcedureEvidenceSequence = _hierarchy([*evidence, *filter(None, [identity.segmentation])])
+    if identity.predecessors:
+        ds.PredecessorDocumentsSequence = _hierarchy(identity.predecessors)
+    return finish(ds, context, what)
+
+
+def _measurements(subject: Subject, groups_of: GroupsOf) -> tuple[Sequence[Dataset], Dataset]:
     sources = subject.sources
     assert sources is not None  # noqa: S101  (a subject with lesions has them)
-    shown = dict.fromkeys(sources.index(lesion.detection.image) for lesion in subject.lesions)
-    headers = [sources.headers[index] for index in shown]
-    content = _content(MEASUREMENTS_TITLE, groups, headers, subject.context)
-    return _document(content, sources.headers, subject.context, identity)
+    groups = [group for lesion in subject.lesions for group in groups_of(lesion, subject.context)]
+    shown = {lesion.detection.image: (lesion.header, lesion.frame_number) for lesion in subject.lesions}
+    content = _content(MEASUREMENTS_TITLE, groups, list(shown.values()), subject.context)
+    links = [comment(f"Lesion {lesion.number}: {lesion.link}") for lesion in subject.lesions if lesion.link]
+    if links:  # not in the groups: OHIF writes a group's comments on the image
+        content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, links))
+    return sources.headers, content
 
 
-def statement_document(subject: Subject, identity: Identity) -> Dataset:
+def _statement(subject: Subject) -> tuple[Sequence[Dataset], Dataset]:
     """A report without lesions: an empty Imaging Measurements container for the viewer, and the statement as a
     qualitative evaluation.
 
     It draws nothing, so its images need no geometry.
     """
-    context = subject.context
-    images = references(context)
+    images = references(subject.context)
     evaluations: list[hd.sr.ContentItem] = [comment(subject.statement)]
     if subject.nothing_found:
         contains = hd.sr.RelationshipTypeValues.CONTAINS
         coded = hd.sr.CodeContentItem(name=concept(FINDING), value=concept(NO_FINDING), relationship_type=contains)
         evaluations.insert(0, coded)
-    middle = images[len(images) // 2]
-    content = _content(TEXT_TITLE, [], [middle], context)
+    content = _content(TEXT_TITLE, [], [(images[len(images) // 2], None)], subject.context)
     content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, evaluations))
-    return _document(content, images, context, identity)
-
-
-def comment(text: str) -> hd.sr.TextContentItem:
-    """What a viewer shows as the label of a group."""
-    return hd.sr.TextContentItem(
-        name=concept(COMMENT), value=text, relationship_type=hd.sr.RelationshipTypeValues.CONTAINS
-    )
+    return images, content
 
 
 def _container(code: Code, content: Sequence[hd.sr.ContentItem]) -> hd.sr.ContainerContentItem:
@@ -77,7 +99,7 @@ def _container(code: Code, content: Sequence[hd.sr.ContentItem]) -> hd.sr.Contai
 
 
 def _content(
-    title: Code, groups: Sequence[hd.sr.ContentItem], shown: Sequence[Dataset], context: Context
+    title: Code, groups: Sequence[hd.sr.ContentItem], shown: Sequence[tuple[Dataset, int | None]], context: Context
 ) -> hd.sr.ContainerContentItem:
     """The root container of TID 1500, rows 1 to 6; the title is of CID 7021."""
     model = context.model
@@ -109,27 +131,21 @@ def _content(
     return root
 
 
-def _document(content: Dataset, images: Sequence[Dataset], context: Context, identity: Identity) -> Dataset:
-    evidence = [*images]
-    if identity.segmentation is not None:
-        evidence.append(identity.segmentation.as_dataset())
-    model = context.model
-    result = hd.sr.Comprehensive3DSR(
-        evidence=evidence,
-        content=content,
-        series_instance_uid=identity.series_instance_uid,
-        series_number=identity.series_number,
-        sop_instance_uid=identity.sop_instance_uid,
-        instance_number=identity.instance_number,
-        manufacturer=model.manufacturer,
-        manufacturer_model_name=model.name,
-        software_versions=model.software_version,
-        device_serial_number=model.device_uid,
-        is_complete=True,
-        is_final=False,
-        is_verified=False,
-        previous_versions=[document.as_dataset() for document in identity.predecessors] or None,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        specific_character_set=UTF_8,
-    )
-    return finish(result, context, "lesions, SR")
+def _hierarchy(instances: Iterable[InstanceReference]) -> list[Dataset]:
+    """The Hierarchical SOP Instance Reference Macro (PS3.3 table C.17-3): studies, their series, each instance once."""
+    studies: dict[str, dict[str, dict[str, Dataset]]] = {}
+    for instance in instances:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
+        series = studies.setdefault(instance.study_instance_uid, {}).setdefault(instance.series_instance_uid, {})
+        series.setdefault(instance.sop_instance_uid, item)
+    made = []
+    for study_uid, of_study in studies.items():
+        study = Dataset()
+        study.StudyInstanceUID, study.ReferencedSeriesSequence = study_uid, []
+        for series_uid, members in of_study.items():
+            series_item = Dataset()
+            series_item.SeriesInstanceUID, series_item.ReferencedSOPSequence = series_uid, list(members.values())
+            study.ReferencedSeriesSequence.append(series_item)
+        made.append(study)
+    return made

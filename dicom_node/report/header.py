@@ -15,7 +15,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
 
-from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context
+from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context, ModelDescription
 
 UTF_8 = "ISO_IR 192"
 _ZONE_DIGITS = 5  # &ZZXX
@@ -188,5 +188,11 @@ def finish(result: Dataset, context: Context, what: str) -> Dataset:
     for equipment in result.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:  # highdicom's own note of itself, with the clock of this machine
             equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
-    result.SeriesDescription = f"{RESEARCH_ONLY}: {what} by {context.model.name}"[:LONG_STRING].rstrip()
+    result.SeriesDescription = series_description(what, context.model)
     return result
+
+
+def series_description(what: str, model: ModelDescription) -> str:
+    """What a series holds and who made it; where both are too long, the model's id stays and its name is cut."""
+    version = f" {model.model_id}"[: LONG_STRING // 2].rstrip()
+    return f"{RESEARCH_ONLY}: {what}, {model.name}"[: LONG_STRING - len(version)].rstrip() + version

@@ -25,19 +25,19 @@ library's items that would state them (PS3.16 TID 1602, 1604).
 """
 
 
-def image_library(images: Sequence[Dataset]) -> hd.sr.ContentItem:
+def image_library(images: Sequence[tuple[Dataset, int | None]]) -> hd.sr.ContentItem:
     """The library of the images, one group; viewers find the images of a report by it.
 
-    What a source does not know of its geometry, the library does not state.
+    images: header of a slice, and its frame number where its image has more than one. What a source does not know of
+    its geometry, the library does not state.
     """
-    complete = [_with_stand_ins(image) for image in images]
+    complete = [_with_stand_ins(header) for header, _ in images]
     library = cast(hd.sr.ContentItem, hd.sr.ImageLibrary([header for header, _ in complete])[0])
-    unknown = {str(header.SOPInstanceUID): codes for header, codes in complete}
-    for group in library.ContentSequence:
-        for entry in group.ContentSequence:
-            if entry.ValueType == "IMAGE":
-                codes = unknown[str(entry.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)]
-                entry.ContentSequence = [item for item in entry.ContentSequence if _code(item) not in codes]
+    entries = [entry for entry in library.ContentSequence[0].ContentSequence if entry.ValueType == "IMAGE"]
+    for entry, (_, frame_number), (_, unknown) in zip(entries, images, complete, strict=True):
+        entry.ContentSequence = [item for item in entry.ContentSequence if _code(item) not in unknown]
+        if frame_number is not None:
+            entry.ReferencedSOPSequence[0].ReferencedFrameNumber = frame_number
     return library
 
 

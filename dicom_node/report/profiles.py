@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
 
-from dicom_node.report import document, seg, sr
+from dicom_node.report import document, seg, sr_air, sr_ohif, sr_slicer
 from dicom_node.report.context import Identity
 from dicom_node.report.subject import Subject
 
@@ -32,10 +33,26 @@ class Profile:
     fallback: str = ""
 
 
+def _sr(
+    name: str,
+    series_number: int,
+    groups_of: document.GroupsOf,
+    what: str,
+    fallback: str,
+    sop_class_uid: str = Comprehensive3DSRStorage,
+) -> Profile:
+    build = partial(document.report, groups_of=groups_of, what=what, sop_class_uid=sop_class_uid)
+    return Profile(name, "SR", sop_class_uid, series_number, 1, build, fallback=fallback)
+
+
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         Profile("seg", "SEG", seg.SOP_CLASS_UID, 9902, 0, seg.segmentation),
-        Profile("ohif", "SR", document.SOP_CLASS_UID, 9901, 1, sr.measurement_report),
+        _sr("ohif", 9901, sr_ohif.groups_of, "OHIF SR", "ohif-comprehensive"),
+        _sr("ohif-comprehensive", 9911, sr_ohif.groups_of, "OHIF SR", "", ComprehensiveSRStorage),
+        _sr("slicer", 9912, sr_slicer.groups_of, "Slicer SR", "slicer-comprehensive"),
+        _sr("slicer-comprehensive", 9913, sr_slicer.groups_of, "Slicer SR", "", ComprehensiveSRStorage),
+        _sr("air", 9914, sr_air.groups_of, "AIR SR", "ohif-comprehensive"),
     )
 }

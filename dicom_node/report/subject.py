@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pydicom import Dataset
 
 from db.detection import Detection
 from db.geometry import BoxPx, PointPx
-from dicom_node.report.concepts import CategoryCodes, codes_of
+from dicom_node.report.concepts import CategoryCodes
 from dicom_node.report.context import RESEARCH_ONLY, Context
 from dicom_node.report.source import SourceImages, plane_of, source_images
 
@@ -23,7 +24,7 @@ class Lesion:
 
     number: from 1, the same in all encodings. header: of the key slice; frame_number: of it, where its image has more
     than one, else None. ring: (5,) corners of the box, closed, clipped to the image, 0-based pixel centres. label: what
-    stands beside it in a viewer.
+    stands beside it in a viewer. link: its address in the site's viewer; empty if there is none.
     """
 
     number: int
@@ -34,6 +35,12 @@ class Lesion:
     area_mm2: float
     codes: CategoryCodes
     label: str
+    link: str
+
+    @property
+    def identifier(self) -> str:
+        """Its Tracking Identifier: as stable over time points as the UID that it is made from; no number can be."""
+        return f"Lesion {sha256(self.detection.tracking_uid.encode()).hexdigest()[:6]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +66,7 @@ def describe(detections: Sequence[Detection], context: Context) -> Subject:
     if not detections:
         return Subject(context, statement=NOTHING_FOUND, nothing_found=True)
     sources = source_images(context)
-    lesions = [_lesion(number, each, sources) for number, each in enumerate(detections, start=1)]
+    lesions = [_lesion(number, each, sources, context) for number, each in enumerate(detections, start=1)]
     return Subject(context, tuple(lesions), sources)
 
 
@@ -73,14 +80,15 @@ def describe_failure(reason: str, context: Context) -> Subject:
     return Subject(context, statement=f"Analysis failed: {reason} ({RESEARCH_ONLY})")
 
 
-def _lesion(number: int, detection: Detection, sources: SourceImages) -> Lesion:
+def _lesion(number: int, detection: Detection, sources: SourceImages, context: Context) -> Lesion:
     header = sources.header(detection.image)
     frame_number = detection.image.frame_number if sources.multi_frame else None
     ring = drawn_box(detection.box, int(header.Rows), int(header.Columns))
     spacing = plane_of(header).spacing
     area_mm2 = (ring[2].col - ring[0].col) * spacing.col_mm * (ring[2].row - ring[0].row) * spacing.row_mm
-    codes = codes_of(detection.category)
-    return Lesion(number, detection, header, frame_number, ring, area_mm2, codes, label_of(number, detection))
+    codes = context.codes.codes_of(detection.category)
+    label, link = label_of(number, detection), context.links.get(detection.detection_id, "")
+    return Lesion(number, detection, header, frame_number, ring, area_mm2, codes, label, link)
 
 
 def drawn_box(box: BoxPx, rows: int, columns: int) -> tuple[PointPx, ...]:
@@ -90,6 +98,13 @@ def drawn_box(box: BoxPx, rows: int, columns: int) -> tuple[PointPx, ...]:
 
 
 def label_of(number: int, detection: Detection) -> str:
-    """What stands beside the lesion in the viewer."""
+    """What stands beside the lesion in the viewer, with the change since an earlier study where it was found, too."""
     what = f"Lesion {number}" + (f": {detection.category}" if detection.category else "")
-    return f"{what} {detection.score:.2f} ({RESEARCH_ONLY})"
+    return f"{what} {detection.score:.2f}{_change(detection)} ({RESEARCH_ONLY})"
+
+
+def _change(detection: Detection) -> str:
+    change, prior = detection.change_from_prior, detection.prior
+    if change is None or prior is None:
+        return ""
+    return f", {round(100 * change):+d} % since {prior.study_date.isoformat()}"

@@ -14,9 +14,10 @@ from pydicom.uid import CTImageStorage
 from db.detection import Detection, Mask
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
 from db.measurement import ImageReference
-from dicom_node.report import seg, sr
+from dicom_node.report import seg
 from dicom_node.report.context import Context, Identity, ModelDescription
-from dicom_node.report.subject import describe, describe_failure
+from dicom_node.report.profiles import PROFILES
+from dicom_node.report.subject import Subject, describe, describe_failure
 
 STUDY = "1.2.826.0.1.3680043.10.1"
 SERIES = f"{STUDY}.2"
@@ -123,12 +124,18 @@ def context(images: tuple[Dataset, ...] | None = None, **changes: object) -> Who
     return Whole(Context(**shared), Identity(**identity))  # type: ignore[arg-type]
 
 
-def measurement_report(detections: Sequence[Detection], whole: Whole) -> Dataset:
-    return sr.measurement_report(describe(detections, whole.context), whole.identity)
+def measurement_report(detections: Sequence[Detection], whole: Whole, profile: str = "ohif") -> Dataset:
+    return built(profile, describe(detections, whole.context), whole)
 
 
-def failure_report(reason: str, whole: Whole) -> Dataset:
-    return sr.measurement_report(describe_failure(reason, whole.context), whole.identity)
+def failure_report(reason: str, whole: Whole, profile: str = "ohif") -> Dataset:
+    return built(profile, describe_failure(reason, whole.context), whole)
+
+
+def built(profile: str, subject: Subject, whole: Whole) -> Dataset:
+    dataset = PROFILES[profile].build(subject, whole.identity)
+    assert dataset is not None
+    return dataset
 
 
 def segmentation(detections: Sequence[Detection], whole: Whole) -> Dataset | None:

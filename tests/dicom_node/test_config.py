@@ -67,7 +67,7 @@ def test_an_unknown_key_of_a_peer_is_named(tmp_path: Path) -> None:
         ('[web]\nproxy = "the proxy"', 'web.proxy = "the proxy"', "IPv4 or IPv6"),
         ('[web]\ntoken_file = "none"', "web: token_file", "/none cannot be read: No such file or directory"),
         ('[[peers]]\nname = "a"\nae_title = "A"\nmode = "later"', "peers.1.mode", "'hold', 'send' or 'shadow'"),
-        ('[[peers]]\nname = "a"\nae_title = "A"\ndeliver = ["gsps"]', "peers.1.deliver.1", "ohif, seg"),
+        ('[[peers]]\nname = "a"\nae_title = "A"\ndeliver = ["pdf"]', "peers.1.deliver.1", "ohif, ohif-comprehensive"),
         (
             '[[peers]]\nname = "a"\nae_title = "A"\nviewer_url = "https://v/{uid}"',
             "peers.1.viewer_url",

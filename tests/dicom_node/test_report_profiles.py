@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from report_sources import context, lesion
 
-from dicom_node.report.concepts import codes_of
+from dicom_node.report.concepts import BUILT_IN
 from dicom_node.report.context import Identity
 from dicom_node.report.encode import encode
 from dicom_node.report.profiles import PROFILES, Profile
@@ -60,6 +60,6 @@ def test_a_report_names_the_segmentation_that_is_built_with_it_whatever_the_orde
     ],
 )
 def test_a_category_gives_the_codes_of_its_words(category: str, finding: str, site: str | None) -> None:
-    codes = codes_of(category)
+    codes = BUILT_IN.codes_of(category)
     assert codes.finding.meaning == finding
     assert (codes.site.meaning if codes.site else None) == site
