@@ -44,7 +44,7 @@ def _check_results(as_json: bool) -> None:
     if broken:
         first = broken[0]
         raise RequestError(
-            f"{len(broken)} rules are broken; the first: {first.profile}, {first.rule}: {first.broken};"
+            f"broken rules: {len(broken)}; the first: {first.profile}, {first.rule}: {first.broken};"
             f" then {first.viewer}: {first.otherwise}"
         )
 

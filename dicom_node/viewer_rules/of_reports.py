@@ -10,6 +10,7 @@ from pydicom import Dataset
 
 from dicom_node.viewer_rules.rule import Expected
 from dicom_node.viewer_rules.tree import (
+    COMMENT,
     FINDING,
     LIBRARY,
     LIBRARY_GROUP,
@@ -35,7 +36,7 @@ COMPREHENSIVE, COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.1000
 DRAWN = ("POINT", "MULTIPOINT", "POLYLINE", "CIRCLE", "ELLIPSE")
 ALGORITHM_NAME, ALGORITHM_VERSION, OBSERVER_UID = "111001", "111003", "121012"
 IMAGING_REPORT = "126000"
-BOUNDED_BY, PURPOSE = "75958009", "130400"
+BOUNDED_BY, PURPOSE, SITE = "75958009", "130400", "363698007"
 SAME_AREA = 0.01
 
 
@@ -211,11 +212,28 @@ def _value_of(number: Dataset) -> float:
     return float(number.MeasuredValueSequence[0].NumericValue)
 
 
+def several_comments(ds: Dataset, expected: Expected) -> Iterator[str]:
+    for group in groups_of(ds):
+        if len(with_code(group, COMMENT)) > 1:
+            yield f"{name(group)} has {len(with_code(group, COMMENT))} comments"
+
+
 # --- 3D Slicer, IHE AIR -----------------------------------------------------------------------------------------
 
 
 def no_finding(ds: Dataset, expected: Expected) -> Iterator[str]:
     yield from (f"{name(group)} has no Finding" for group in groups_of(ds) if not with_code(group, FINDING))
+
+
+def no_site(ds: Dataset, expected: Expected) -> Iterator[str]:
+    yield from (f"{name(group)} has no Finding Site" for group in groups_of(ds) if not with_code(group, SITE))
+
+
+def images_not_first(ds: Dataset, expected: Expected) -> Iterator[str]:
+    """The first series of the evidence is that of the images."""
+    study = ds.CurrentRequestedProcedureEvidenceSequence[0]
+    if str(study.ReferencedSeriesSequence[0].SeriesInstanceUID) != str(expected.images[0].SeriesInstanceUID):
+        yield "the first series of its evidence is not that of the images"
 
 
 def not_bounded(ds: Dataset, expected: Expected) -> Iterator[str]:

@@ -13,14 +13,19 @@ from dicom_node.viewer_rules import of_reports as report
 from dicom_node.viewer_rules import of_segmentations as seg
 from dicom_node.viewer_rules.rule import Rule
 
-ALL = frozenset(("ohif", "slicer", "air", "seg", "seg-labelmap", "gsps", "sc", "ko", "rtstruct"))
-REPORTS = frozenset(("ohif", "slicer", "air"))
-OHIF, SLICER, AIR, SEG, LABELMAP, GSPS, SC, KO, RTSTRUCT = (
-    frozenset((name,)) for name in ("ohif", "slicer", "air", "seg", "seg-labelmap", "gsps", "sc", "ko", "rtstruct")
+OHIF, SLICER = frozenset(("ohif", "ohif-comprehensive")), frozenset(("slicer", "slicer-comprehensive"))
+AIR, SEG, LABELMAP, GSPS, SC, KO, RTSTRUCT, TRANSLATION = (
+    frozenset((name,)) for name in ("air", "seg", "seg-labelmap", "gsps", "sc", "ko", "rtstruct", "translation")
 )
+"""`translation` is no profile: a person's marks, written anew by `dicom-node translate`."""
+TAKEN_UP = OHIF | TRANSLATION
+"""What OHIF must take up as measurements."""
+IN_OHIF = TAKEN_UP | SLICER
+"""What OHIF must at least display, all of it: of the two groups of `air` under one UID it shows the first."""
+BY_US = OHIF | SLICER | AIR
+REPORTS = BY_US | TRANSLATION
 MASKS = SEG | LABELMAP
-IN_OHIF = OHIF | SLICER
-"""What OHIF must at least display: `air` may draw in space."""
+ALL = REPORTS | MASKS | GSPS | SC | KO | RTSTRUCT
 
 _HANDLER, _TOOL = "getSopClassHandlerModule.ts", "Cornerstone3D adapters"
 _SLICER = "DICOMTID1500Plugin.py"
@@ -47,7 +52,7 @@ RULES: tuple[Rule, ...] = (
          report.no_library),
     Rule("Tracking Identifier", "OHIF", "3.13.2", "measured", "black viewport", REPORTS, report.no_tracking_id),
     Rule("Tracking UID", "OHIF", "3.13.2", "measured", "black viewport", REPORTS, report.no_tracking_uid),
-    Rule("Tracking UIDs differ", "OHIF", "3.13.2", "measured", "only the first of the groups is shown", REPORTS,
+    Rule("Tracking UIDs differ", "OHIF", "3.13.2", "measured", "only the first of the groups is shown", IN_OHIF,
          report.shared_tracking_uid),
     Rule("each group is drawn", "OHIF", "3.13.2", "measured", "black viewport for the whole report", IN_OHIF,
          report.nothing_drawn),
@@ -61,21 +66,25 @@ RULES: tuple[Rule, ...] = (
          place.out_of_place),
     Rule("lesions drawn", "any", "", "", "a finding is not seen", IN_OHIF | GSPS, place.lesion_not_drawn),
     # taken up by OHIF as measurements
-    Rule("tool named", "OHIF", "3.13.2", "measured", "shown, but cannot be taken up", OHIF, report.foreign_tool),
-    Rule("first NUM is drawn", "OHIF", "3.13.2", "measured", "shown, but cannot be taken up", OHIF,
+    Rule("tool named", "OHIF", "3.13.2", "measured", "shown, but cannot be taken up", TAKEN_UP, report.foreign_tool),
+    Rule("first NUM is drawn", "OHIF", "3.13.2", "measured", "shown, but cannot be taken up", TAKEN_UP,
          report.first_number_not_drawn),
-    Rule("NUM has one child", "OHIF", "3.13.2", _HANDLER, "the number gets no coordinates", OHIF,
+    Rule("NUM has one child", "OHIF", "3.13.2", _HANDLER, "the number gets no coordinates", TAKEN_UP,
          report.more_than_coordinates),
-    Rule("closed ring", "OHIF", "3.13.2", _TOOL, "the rectangle is not taken up", OHIF, report.no_ring),
-    Rule("lines and meanings", "OHIF", "3.13.2", _TOOL, "the group vanishes", OHIF, report.other_lines),
-    Rule("area of the box", "OHIF", "3.13.2", "measured", "another area once the slice is viewed", OHIF,
+    Rule("closed ring", "OHIF", "3.13.2", _TOOL, "the rectangle is not taken up", TAKEN_UP, report.no_ring),
+    Rule("lines and meanings", "OHIF", "3.13.2", _TOOL, "the group vanishes", TAKEN_UP, report.other_lines),
+    Rule("area of the box", "OHIF", "3.13.2", "measured", "another area once the slice is viewed", TAKEN_UP,
          report.other_area),
     # Slicer, AIR
-    Rule("Finding", "3D Slicer", "", _SLICER, "the group is left out", REPORTS, report.no_finding),
+    Rule("one comment", "OHIF", "3.13.2", "measured", "several texts beside one mark", TAKEN_UP,
+         report.several_comments),
+    Rule("Finding", "3D Slicer", "", _SLICER, "the group is left out", BY_US, report.no_finding),
+    Rule("Finding Site", "3D Slicer", "", _SLICER, "nothing is loaded", SLICER, report.no_site),
+    Rule("images first", "3D Slicer", "", _SLICER, "another series is loaded", SLICER, report.images_not_first),
     Rule("Bounded by", "3D Slicer", "", "QuantitativeReporting #292", "a box is drawn as a line", SLICER,
          report.not_bounded),
     Rule("region at the group", "3D Slicer", "", _SLICER, "no region is made", SLICER, report.no_graphic_of_its_own),
-    Rule("algorithm named", "IHE AIR", "", "PS3.16 TID 4019", "no conformance", REPORTS, report.no_algorithm),
+    Rule("algorithm named", "IHE AIR", "", "PS3.16 TID 4019", "no conformance", BY_US, report.no_algorithm),
     Rule("device observer", "IHE AIR", "", "PS3.16 TID 1004", "no conformance", REPORTS, report.no_device),
     Rule("complete, unverified", "IHE AIR", "", "PS3.3 C.17.2", "taken for a draft, or for a doctor's report",
          REPORTS, report.not_complete),

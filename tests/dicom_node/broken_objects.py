@@ -1,5 +1,6 @@
 """How each rule of the viewers is broken: a golden object, changed in one place."""
 
+import warnings
 from collections.abc import Callable
 
 from pydicom import Dataset
@@ -78,6 +79,12 @@ def root_without(what: str) -> Break:
 
 def into_series_of_images(ds: Dataset, expected: Expected) -> None:
     ds.SeriesInstanceUID = expected.images[0].SeriesInstanceUID
+
+
+def too_long_a_text(ds: Dataset, expected: Expected) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's own
+        ds.SoftwareVersions = "x" * 65
 
 
 def no_groups(ds: Dataset, expected: Expected) -> None:
@@ -173,6 +180,18 @@ def region_away(ds: Dataset, expected: Expected) -> None:
     group.ContentSequence = [child for child in group.ContentSequence if child.ValueType != "SCOORD"]
 
 
+def said_twice(ds: Dataset, expected: Expected) -> None:
+    group = groups(ds)[0]
+    group.ContentSequence = [*group.ContentSequence, *children(group, "121106")]
+
+
+def segmentation_first(ds: Dataset, expected: Expected) -> None:
+    other = Dataset()
+    other.SeriesInstanceUID = "1.2.3"
+    study = ds.CurrentRequestedProcedureEvidenceSequence[0]
+    study.ReferencedSeriesSequence = [other, *study.ReferencedSeriesSequence]
+
+
 # --- segmentations ------------------------------------------------------------------------------------------------
 
 
@@ -266,7 +285,7 @@ BREAKS: dict[str, Break] = {
     "series of its own": into_series_of_images,
     "UTF-8": put(SpecificCharacterSet="ISO_IR 100"),
     "series described": put(SeriesDescription=""),
-    "lengths of texts": put(SoftwareVersions="x" * 65),
+    "lengths of texts": too_long_a_text,
     "equipment": take("DeviceSerialNumber"),
     "SR class": put(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"),
     "3D SR class": put(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33"),
@@ -291,6 +310,9 @@ BREAKS: dict[str, Break] = {
     "lines and meanings": other_letters,
     "area of the box": twice_the_area,
     "Finding": without("121071"),
+    "one comment": said_twice,
+    "Finding Site": without("363698007"),
+    "images first": segmentation_first,
     "Bounded by": without("130400"),
     "region at the group": region_away,
     "algorithm named": without("111003"),

@@ -57,7 +57,7 @@ def test_a_broken_rule_ends_in_one_clear_line(monkeypatch: pytest.MonkeyPatch) -
     result = check()
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "dicom-node: 1 rules are broken; the first: ohif, Image Library: axial: it has no Image Library (111028) with a"
+        "dicom-node: broken rules: 1; the first: ohif, Image Library: axial: it has no Image Library (111028) with a"
         " group (126200); oblique: it has no Image Library (111028) with a group (126200); none found: it has no Image"
         " Library (111028) with a group (126200); failed: it has no Image Library (111028) with a group (126200);"
         " then OHIF: the handler ends, the report is not opened"
