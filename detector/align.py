@@ -29,7 +29,9 @@ class AlignSettings:
     """Of the smaller series, in cells that both reach. A best place at this border is none: it may lie beyond."""
     least_correlation: float = 0.85
     least_distinct: float = 1.5
-    """How much farther from 1 the best correlation elsewhere along the body is: a trunk is much like itself."""
+    """How many times as far from 1 the best correlation elsewhere along the body is: a trunk is much like itself."""
+    least_lead: float = 0.01
+    """And by how much farther, for where both are next to 1."""
     elsewhere_mm: float = 30.0
 
 
@@ -45,7 +47,7 @@ def shift_between(prior: Overview, current: Overview, settings: AlignSettings) -
         return None
     elsewhere = np.abs(np.arange(len(along)) - z) * STEP_MM >= settings.elsewhere_mm
     second = float(along[elsewhere].max(initial=NOTHING))
-    if 1.0 - second < settings.least_distinct * (1.0 - float(surface[best])):
+    if 1.0 - second < settings.least_distinct * (1.0 - float(surface[best])) + settings.least_lead:
         return None
     lags = [int(at) + _beside(surface, best, axis) - (prior.levels.shape[axis] - 1) for axis, at in enumerate(best)]
     dz, dy, dx = (
