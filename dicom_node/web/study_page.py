@@ -53,12 +53,21 @@ def study_values(session: Session, settings: WebSettings, study_instance_uid: st
 def _of_analysis(session: Session, analysis: Analysis | None, found: list[DetectionRow]) -> dict[str, Any]:
     """What a person can do about the findings, and what people said of them."""
     if analysis is None:
-        return {"analysis": None, "held_for": [], "comparison": None, "answers": {}, "added": 0}
-    held = findings.held(session, analysis.analysis_id)
+        return {"analysis": None, "held_for": [], "going_to": [], "comparison": None, "answers": {}, "added": 0}
+    held = {destination for _, destination in findings.held(session, analysis.analysis_id)}
+    going = _going(session, analysis, held)
     return {
         "analysis": analysis,
-        "held_for": sorted({destination for _, destination in held}),
+        "held_for": sorted(held - going),
+        "going_to": sorted(going),
         "comparison": comparison_queries.comparison_of(session, analysis),
         "answers": findings.answers(session, [row.detection_id for row in found]),
         "added": outcome_queries.added(session, analysis.analysis_id),
     }
+
+
+def _going(session: Session, analysis: Analysis, held: set[str]) -> set[str]:
+    """Where what is held now goes by itself as soon as it is made anew."""
+    if analysis.issued_edition >= analysis.edition:
+        return set()
+    return {destination for destination in held if findings.released(session, analysis.analysis_id, destination)}

@@ -175,6 +175,8 @@ def test_a_button_without_the_form_token_of_its_session_does_nothing(client: Tes
     other = access.form_token(TOKEN, "another session")
     for form in ({}, {"form_token": ""}, {"form_token": other}):
         assert client.post("/tasks/train", data=form).status_code == 403
+        assert client.post("/findings/x/reject", data=form).status_code == 403
+        assert client.post("/analyses/x/release", data=form).status_code == 403
         assert client.post("/destinations/x/test", data=form).status_code == 403
         assert client.post("/logout", data=form).status_code == 403
     with sessions() as session:

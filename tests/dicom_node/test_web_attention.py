@@ -58,6 +58,28 @@ def test_lost_files_are_said_first_with_what_to_do() -> None:
     assert first.link == "/refusals?reason=lost"
 
 
+def test_a_destination_that_takes_nothing_is_named_with_the_way_to_it() -> None:
+    (notice,) = notices(replace(HEALTHY, open_circuits=(("PACS <1>", NOW - timedelta(hours=2)),)), NOW)
+    assert notice.sentence == "PACS <1> takes no results since 2026-11-24 06:00 UTC; it is tried now and then."
+    assert (notice.level, notice.link) == ("warn", "/destinations/PACS%20%3C1%3E")
+
+
+def test_results_that_do_not_show_what_a_person_said_come_first() -> None:
+    first, *_ = notices(replace(HEALTHY, results_stale=1, dead=1, held=1), NOW)
+    assert first.sentence == "The results of 1 study could not be made anew; they do not show what a person said."
+    assert (first.level, first.link) == ("stop", "/studies?show=stale")
+
+
+def test_answers_on_commitment_that_were_not_taken_are_said() -> None:
+    (notice,) = notices(replace(HEALTHY, commitments_refused=2), NOW)
+    assert notice.sentence.startswith("The answer to 2 requests for storage commitment was not taken")
+
+
+def test_what_is_held_leads_to_the_page_of_what_waits() -> None:
+    (notice,) = notices(replace(HEALTHY, held=1), NOW)
+    assert (notice.sentence, notice.link) == ("1 delivery is held until a person releases them.", "/release")
+
+
 def test_too_little_space_names_both_figures() -> None:
     assert notices(FULL, NOW)[0].sentence == (
         "Only 1.5 GB are free, less than min_free_gb = 2.0: what is sent to this node is refused."
