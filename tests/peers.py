@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
     StudyRootQueryRetrieveInformationModelFind,
     Verification,
 )
@@ -28,12 +32,23 @@ class Script:
 
     stores, echoes: DIMSE statuses. finds: NumberOfStudyRelatedInstances, None for a match that does not say it,
     'nothing' for no match, or a failure's status as 'fail'. abort: break every association at its first request.
+    hang: answer nothing before it is set. actions: statuses of N-ACTION.
+    keeps: to what it commits: SOP Instance UID → reason of a failure, 0 for none, None to say nothing of it; what it
+    does not name it keeps. answer_to: the port on which it answers an N-ACTION, 0 for the same association, None for
+    never; calls: the AE title that it calls there. told: the status with which each of its answers was taken.
     """
 
     stores: list[int] = field(default_factory=lambda: [0x0000])
     echoes: list[int] = field(default_factory=lambda: [0x0000])
     finds: list[int | str | None] = field(default_factory=lambda: [None])
     abort: bool = False
+    hang: threading.Event | None = None
+    actions: list[int] = field(default_factory=lambda: [0x0000])
+    keeps: dict[str, int | None] = field(default_factory=dict)
+    answer_to: int | None = 0
+    calls: str = "NODE"
+    told: list[int] = field(default_factory=list)
+    transactions: list[Dataset] = field(default_factory=list)
     stored: list[Dataset] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -63,6 +78,7 @@ def scripted_peer(
         (evt.EVT_C_ECHO, _echo, [told]),
         (evt.EVT_C_STORE, _store, [told]),
         (evt.EVT_C_FIND, _find, [told]),
+        (evt.EVT_N_ACTION, _commit, [told]),
     ]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
     assert server is not None
@@ -85,6 +101,8 @@ def _echo(event: evt.Event, script: Script) -> int:
 
 
 def _store(event: evt.Event, script: Script) -> int:
+    if script.hang is not None:
+        script.hang.wait(60)
     if script.abort:
         event.assoc.abort()
         return 0xC000
@@ -108,3 +126,54 @@ def _find(event: evt.Event, script: Script) -> Iterator[tuple[int, Dataset | Non
         match.QueryRetrieveLevel, match.StudyInstanceUID = "STUDY", uid
         match.NumberOfStudyRelatedInstances = answer
         yield 0xFF00, match
+
+
+def _commit(event: evt.Event, script: Script) -> tuple[int, None]:
+    script.transactions.append(event.action_information)
+    status = int(_next(script.actions) or 0)
+    if status == 0 and script.answer_to is not None:
+        asked = event.action_information
+        threading.Thread(target=_answer, args=(event.assoc, asked, script), name="commitment", daemon=True).start()
+    return status, None
+
+
+def _answer(assoc: Association, asked: Dataset, script: Script) -> None:
+    """N-EVENT-REPORT, on the association on which it was asked or on one of its own."""
+    report = event_information(asked, script.keeps)
+    if not script.answer_to:
+        script.told.append(_tell(assoc, report))
+        return
+    ae = AE("ARCHIVE")
+    ae.add_requested_context(StorageCommitmentPushModel)
+    role = build_role(StorageCommitmentPushModel, scp_role=True)
+    own = ae.associate("127.0.0.1", script.answer_to, ae_title=script.calls, ext_neg=[role])
+    script.told.append(_tell(own, report) if own.is_established else -1)
+    if own.is_established:
+        own.release()
+
+
+def event_information(asked: Dataset, keeps: dict[str, int | None]) -> Dataset:
+    """PS3.4 table J.3-2."""
+    report = Dataset()
+    report.TransactionUID = asked.TransactionUID
+    committed, failed = [], []
+    for item in asked.ReferencedSOPSequence:
+        reason = keeps.get(str(item.ReferencedSOPInstanceUID), 0)
+        said = Dataset()
+        said.ReferencedSOPClassUID, said.ReferencedSOPInstanceUID = item[0x00081150].value, item[0x00081155].value
+        if reason:
+            said.FailureReason = reason
+            failed.append(said)
+        elif reason is not None:
+            committed.append(said)
+    if committed:
+        report.ReferencedSOPSequence = committed
+    if failed:
+        report.FailedSOPSequence = failed
+    return report
+
+
+def _tell(assoc: Association, report: Dataset) -> int:
+    kind = 2 if "FailedSOPSequence" in report else 1
+    status, _ = assoc.send_n_event_report(report, kind, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+    return int(getattr(status, "Status", -1))

@@ -1,14 +1,29 @@
-"""A real Orthanc as the PACS: it routes CT and SR to the node, and gets our SR and SEG into the same study."""
+"""A real Orthanc as the PACS: it routes CT and SR to the node, gets our SR and SEG into the same study and commits to
+them, and asks us to commit to what it sent.
+"""
 
 import subprocess
 import sysconfig
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
-from orthanc import AE_TITLE, running_orthanc
+from orthanc import AE_TITLE, Orthanc, running_orthanc
 from pydicom import Dataset, dcmread
-from whole_way import NODE, configure, current, register, serving, study, wait_for_work, wait_until_it_listens
+from whole_way import (
+    NODE,
+    Site,
+    configure,
+    current,
+    ledger,
+    register,
+    serving,
+    study,
+    until,
+    wait_for_work,
+    wait_until_it_listens,
+)
 
 from dicom_node.demo import free_port
 from dicom_node.sql import query
@@ -29,6 +44,15 @@ def complaints(path: Path) -> str:
     said = checked.stdout + checked.stderr
     assert said.strip(), "it names the IOD at least"
     return "\n".join(line for line in said.splitlines() if line.startswith("Error"))
+
+
+def wait_for_commitment(site: Site, study_uid: str) -> None:
+    """Until the PACS has promised to keep every result of a study."""
+    until(
+        lambda: {row.delivery for row in ledger(site, study_uid)} == {"committed"},
+        f"storage commitment\n{site.log}\n{ledger(site, study_uid)}",
+        60.0,
+    )
 
 
 def test_orthanc_routes_a_study_and_holds_our_results_in_it(tmp_path: Path, any_url: str) -> None:
@@ -63,4 +87,28 @@ def test_orthanc_routes_a_study_and_holds_our_results_in_it(tmp_path: Path, any_
             orthanc.tell("/modalities/node/store", [orthanc.study(uid)])
             wait_for_work(site)
             assert current(site, uid) == ours and orthanc.instances(uid) == held
+            wait_for_commitment(site, uid)
+            _, receipts = query(site.config.url, "SELECT objects, arrived, committed, complete FROM receipts")
+            assert receipts == [(2, 2, 2, 1)]
+
+            # Orthanc asks us the same of what it routed, and of one object that we never got.
+            known = [[str(ds.SOPClassUID), str(ds.SOPInstanceUID)] for ds in phantom.images]
+            assert answered(orthanc, known)["Status"] == "Success"
+            told = answered(orthanc, [*known, [known[0][0], "2.25.404"]])
+            assert (told["Status"], len(told["Success"])) == ("Failure", len(known))
+            (failure,) = told["Failures"]
+            assert (failure["SOPInstanceUID"], failure["FailureReason"]) == ("2.25.404", 0x0112)
     site.node.sessions.kw["bind"].dispose()
+
+
+def answered(orthanc: Orthanc, references: list[list[str]]) -> dict[str, Any]:
+    """What Orthanc knows after it asked us for storage commitment and we told it."""
+    asked = orthanc.tell("/modalities/node/storage-commitment", {"DicomInstances": references})
+    told: dict[str, Any] = {"Status": "Pending"}
+
+    def heard() -> bool:
+        told.update(orthanc.tell(asked["Path"]))
+        return bool(told["Status"] != "Pending")
+
+    until(heard, "our answer", 60.0)
+    return told

@@ -21,7 +21,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def send(peer: Peer, file: Path) -> str:
-    return scu.store(peer, "LESION_NODE", file, CTImageStorage, ExplicitVRLittleEndian)
+    return scu.store(peer, "LESION_NODE", file, CTImageStorage, ExplicitVRLittleEndian).answer
 
 
 def test_a_peer_that_is_there_answers_the_echo() -> None:
