@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,8 @@ from dicom_node.report.profiles import PROFILES
 from dicom_node.report.subject import Subject
 from dicom_node.viewer_rules.table import rules_for
 
+Build = Callable[[Subject, Identity], Dataset | None]
+
 pytestmark = pytest.mark.slow
 
 
@@ -26,15 +29,16 @@ def check(*arguments: str) -> Result:
     return result
 
 
-def without_its_library(build: object) -> object:
+def without_its_library(build: Build) -> Build:
     """A builder after a change that leaves out what OHIF needs."""
 
     def changed(subject: Subject, identity: Identity) -> Dataset | None:
-        result = build(subject, identity)  # type: ignore[operator]
+        result = build(subject, identity)
+        assert result is not None
         result.ContentSequence = [
             item for item in result.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue != "111028"
         ]
-        return result  # type: ignore[no-any-return]
+        return result
 
     return changed
 
