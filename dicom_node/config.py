@@ -19,11 +19,15 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from db.engine import sqlite_url
 from db.errors import ConfigError
 from dicom_node.config_harvest import Harvest
+from dicom_node.config_report import Report
 from dicom_node.config_section import Section, toml_of
 from dicom_node.viewer_link import viewer_template
 
 PREFIX = "DICOM_NODE_"
-BUILT_PROFILES = ("ohif", "ohif-comprehensive", "slicer", "slicer-comprehensive", "air", "seg")
+BUILT_PROFILES = (
+    "ohif", "ohif-comprehensive", "slicer", "slicer-comprehensive", "air",
+    "seg", "seg-labelmap", "gsps", "sc", "ko", "rtstruct",
+)  # fmt: skip
 """The keys of `report.profiles.PROFILES`, which must not be imported here: receiving needs no highdicom."""
 
 SECRETS = ("web.token", "database_url")
@@ -201,6 +205,7 @@ class Config(Section):
     gate: Gate = Gate()
     settle: Settle = Settle()
     harvest: Harvest = Harvest()
+    report: Report = Report()
     schedule: Schedule = Schedule()
     web: Web = Web()
     retention: Retention = Retention()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from db.codes import Code
 from dicom_node.report.context import Context, Identity
@@ -20,7 +20,8 @@ def new_instance(sop_class_uid: str, modality: str, context: Context, identity: 
     Source: PS3.3 C.12.1, C.7.3.1, C.7.5.1.
     """
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class_uid, identity.sop_instance_uid
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(identity.sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds, model = Dataset(), context.model
     ds.file_meta = meta
@@ -38,3 +39,12 @@ def coded(code: Code) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
     return item
+
+
+def carry_losses(ds: Dataset, source: Dataset) -> None:
+    """What was lost once stays lost (C.7.6.1.1.5)."""
+    ds.LossyImageCompression = "01" if source.get("LossyImageCompression") == "01" else "00"
+    if ds.LossyImageCompression == "01":
+        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if source.get(keyword) not in (None, ""):
+                setattr(ds, keyword, source[keyword].value)

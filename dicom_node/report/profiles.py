@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from pydicom import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, ExplicitVRLittleEndian, RLELossless
 
-from dicom_node.report import document, seg, sr_air, sr_ohif, sr_slicer
+from dicom_node.report import document, gsps, ko, rtstruct, secondary_capture, seg, sr_air, sr_ohif, sr_slicer
 from dicom_node.report.context import Identity
 from dicom_node.report.subject import Subject
 
@@ -48,7 +48,14 @@ def _sr(
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("seg", "SEG", seg.SOP_CLASS_UID, 9902, 0, seg.segmentation),
+        Profile("seg", "SEG", seg.SOP_CLASS_UID, 9902, 0, seg.segmentation, fallback="rtstruct"),
+        Profile(
+            "seg-labelmap", "SEG", seg.LABEL_MAP_SOP_CLASS_UID, 9903, 0, seg.label_map, str(RLELossless), fallback="seg"
+        ),
+        Profile("rtstruct", "RTSTRUCT", rtstruct.SOP_CLASS_UID, 9904, 1, rtstruct.structure_set),
+        Profile("gsps", "PR", gsps.SOP_CLASS_UID, 9905, 1, gsps.presentation_state, fallback="sc"),
+        Profile("ko", "KO", ko.SOP_CLASS_UID, 9906, 1, ko.key_object_selection),
+        Profile("sc", "SC", secondary_capture.SOP_CLASS_UID, 9907, 1, secondary_capture.secondary_capture),
         _sr("ohif", 9901, sr_ohif.groups_of, "OHIF SR", "ohif-comprehensive"),
         _sr("ohif-comprehensive", 9911, sr_ohif.groups_of, "OHIF SR", "", ComprehensiveSRStorage),
         _sr("slicer", 9912, sr_slicer.groups_of, "Slicer SR", "slicer-comprehensive"),

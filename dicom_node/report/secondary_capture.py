@@ -19,7 +19,7 @@ from db.geometry import BoxPx
 from dicom_node.report.captions import place_of, sizes_of
 from dicom_node.report.context import RESEARCH_ONLY, Context, Identity
 from dicom_node.report.header import finish, local_time
-from dicom_node.report.instance import new_instance
+from dicom_node.report.instance import carry_losses, new_instance
 from dicom_node.report.key_slices import KeySlice, by_instance, key_slices
 from dicom_node.report.picture import Mark, Tile, page, windowed
 from dicom_node.report.source import plane_of
@@ -100,7 +100,7 @@ def _object(rgb: npt.NDArray[np.uint8], slices: Sequence[KeySlice], context: Con
     ds.DerivationDescription = f"{RESEARCH_ONLY}: key slices with lesions drawn on them"
     if slices:
         ds.SourceImageSequence = by_instance(slices)
-    _carry_losses(ds, context.images[0])
+    carry_losses(ds, context.images[0])
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = 3, "RGB", 0
     ds.Rows, ds.Columns = rgb.shape[:2]
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
@@ -109,12 +109,3 @@ def _object(rgb: npt.NDArray[np.uint8], slices: Sequence[KeySlice], context: Con
     finish(ds, context, "lesions, SC")
     ds.DateOfSecondaryCapture, ds.TimeOfSecondaryCapture = ds.ContentDate, ds.ContentTime
     return ds
-
-
-def _carry_losses(ds: Dataset, source: Dataset) -> None:
-    """What was lost once stays lost (C.7.6.1.1.5)."""
-    ds.LossyImageCompression = "01" if source.get("LossyImageCompression") == "01" else "00"
-    if ds.LossyImageCompression == "01":
-        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-            if source.get(keyword) not in (None, ""):
-                setattr(ds, keyword, source[keyword].value)

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import RLELosslessEncoder
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import RLELossless, SegmentationStorage
 
 from db.codes import Code
 from db.detection import Mask
 from db.errors import ContentError
-from db.uids import uid_from
 from db.uids import uid_from
 from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL
 from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context, Identity
@@ -50,7 +49,7 @@ def segmentation(subject: Subject, identity: Identity) -> Dataset | None:
     Raises ContentError if a mask leaves the series. Source: PS3.3 A.51, C.8.20.2.
     """
     sources = subject.sources
-    lesions = _with_voxels(subject)
+    lesions = [] if sources is None else _with_voxels(subject.lesions, sources)
     if sources is None or not lesions:
         return None
     frames = [
@@ -76,7 +75,7 @@ def label_map(subject: Subject, identity: Identity) -> Dataset | None:
     segment. Raises ContentError as `segmentation`. Source: PS3.3 A.51, C.8.20.2; background is the padding value.
     """
     sources = subject.sources
-    lesions = _with_voxels(subject)
+    lesions = [] if sources is None else _with_voxels(subject.lesions, sources)
     if sources is None or not lesions:
         return None
     first = sources.headers[0]
@@ -93,15 +92,12 @@ def label_map(subject: Subject, identity: Identity) -> Dataset | None:
     return finish(ds, subject.context, "lesions, SEG label map")
 
 
-def _with_voxels(subject: Subject) -> list[Masked]:
-    found = [
-        (each, mask) for each in subject.lesions if (mask := each.detection.mask) is not None and mask.voxels.any()
-    ]
-    if subject.sources is not None:
-        for lesion, mask in found:
-            if not _is_inside(mask, subject.sources):
-                detection_id = lesion.detection.detection_id
-                raise ContentError("a mask leaves the series it was made on", detection_id=detection_id)
+def _with_voxels(lesions: Sequence[Lesion], sources: SourceImages) -> list[Masked]:
+    found = [(each, mask) for each in lesions if (mask := each.detection.mask) is not None and mask.voxels.any()]
+    for lesion, mask in found:
+        if not _is_inside(mask, sources):
+            detection_id = lesion.detection.detection_id
+            raise ContentError("a mask leaves the series it was made on", detection_id=detection_id)
     return found
 
 
@@ -201,20 +197,16 @@ def _labels(
     place = {z: index for index, z in enumerate(touched)}
     kind = np.uint8 if len(lesions) <= MOST_LABELS_OF_A_BYTE else np.uint16
     labels = np.zeros((len(touched), rows, columns), kind)
-    kept = list(lesions)
-    while True:
-        for number, (_, mask) in sorted(enumerate(kept, start=1), key=lambda one: -int(one[1][1].voxels.sum())):
-            for region, voxels in _regions(labels, mask, place):
-                region[voxels] = number
-        shown = [
-            one
-            for number, one in enumerate(kept, start=1)
-            if any((region[voxels] == number).any() for region, voxels in _regions(labels, one[1], place))
-        ]
-        if len(shown) == len(kept):
-            return touched, labels, kept
-        kept = shown
-        labels[:] = 0
+    numbered = list(enumerate(lesions, start=1))
+    for number, (_, mask) in sorted(numbered, key=lambda one: -int(one[1][1].voxels.sum())):
+        for region, voxels in _regions(labels, mask, place):
+            region[voxels] = number
+    shown = [
+        one
+        for number, one in numbered
+        if any((region[voxels] == number).any() for region, voxels in _regions(labels, one[1], place))
+    ]
+    return (touched, labels, shown) if len(shown) == len(lesions) else _labels(shown, rows, columns)
 
 
 def _regions(
@@ -228,9 +220,10 @@ def _regions(
 
 def _run_lengths(ds: Dataset, labels: npt.NDArray[np.unsignedinteger]) -> list[bytes]:
     """The frames by RLE (PS3.5 G). pydicom would ask its own encoder first, which is ten times slower."""
-    fast = "pylibjpeg" if "pylibjpeg" in RLELosslessEncoder.available_plugins else ""
+    encoder = get_encoder(RLELossless)
+    fast = "pylibjpeg" if "pylibjpeg" in encoder.available_plugins else ""
     return [
-        RLELosslessEncoder.encode(
+        encoder.encode(
             frame, encoding_plugin=fast, rows=ds.Rows, columns=ds.Columns, samples_per_pixel=1, number_of_frames=1,
             photometric_interpretation="MONOCHROME2", bits_allocated=ds.BitsAllocated, bits_stored=ds.BitsStored,
             pixel_representation=0,
