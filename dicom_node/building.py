@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -21,11 +21,15 @@ from db.errors import ContentError
 from db.files import name_part
 from db.outcomes import Analysis, Result
 from db.uids import uid_from
+from dicom_node.config import Peer
 from dicom_node.node import Node
+from dicom_node.report.concepts import BUILT_IN
 from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
 from dicom_node.report.encode import encode
 from dicom_node.report.profiles import PROFILES, Profile
 from dicom_node.report.subject import Subject, describe, describe_failure, describe_taken_out
+from dicom_node.viewer_link import Place as ViewerPlace
+from dicom_node.viewer_link import viewer_link
 from mining.volume import read_headers, sort_slices
 
 
@@ -104,12 +108,36 @@ def encodings(
 def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> Subject:
     """What all encodings of the analysis say."""
     analysis = material.analysis
-    context = Context(images, model_description(node, analysis.model_id or "none"), analysis.finished_at)
+    report = node.config.report
+    context = Context(
+        images,
+        model_description(node, analysis.model_id or "none"),
+        analysis.finished_at,
+        codes=BUILT_IN.extended(report.findings, report.sites),
+        links=_links(node.config.peers, material.found, images[0]),
+    )
     if analysis.state == analyses.FAILED:
         return describe_failure(analysis.reason, context)
     if analysis.state == analyses.FOUND and not material.found:
         return describe_taken_out(context)
     return describe(material.found, context)
+
+
+def _links(peers: Sequence[Peer], found: Sequence[Detection], header: Dataset) -> dict[str, str]:
+    """Where each finding opens. The objects are the same for all destinations: they name a viewer only if it is one."""
+    viewers = {peer.viewer_url for peer in peers if peer.deliver and peer.viewer_url}
+    if len(viewers) != 1:
+        return {}
+    (template,) = viewers
+    place = ViewerPlace(
+        study=str(header.StudyInstanceUID),
+        series=str(header.SeriesInstanceUID),
+        patient=str(header.get("PatientID") or ""),
+        accession=str(header.get("AccessionNumber") or ""),
+    )
+    return {
+        each.detection_id: viewer_link(template, replace(place, instance=each.image.sop_instance_uid)) for each in found
+    }
 
 
 def _identity(material: Material, profile: Profile) -> Identity:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dicom_node.config import Config, Peer
 from dicom_node.config_harvest import Bookmarks, Private
+from dicom_node.config_report import WordCodes
 from dicom_node.config_section import Section, toml_of
 
-TABLES = ("bookmarks", "private")
-"""Keys of `[harvest]` that are tables of their own, behind its values."""
+TABLES = ("bookmarks", "private", "codes")
+"""Keys that are tables of their own, behind the values of their section."""
 
 EXAMPLE_COLUMNS = {
     "SOPInstanceUID": "image", "Line": "points", "Label": "finding", "Radiologist": "reader", "Bookmark": "item",
@@ -19,6 +20,7 @@ EXAMPLE_TAGS = {
     "(0041,xx10) VENDOR NAME/(0041,xx22)": "long_axis:FD",
     "(0041,xx10) VENDOR NAME/(0008,1155)": "image",
 }
+EXAMPLE_WORD = {"word": "pulmonary nodule", "finding": "27925004|SCT|Nodule", "site": "39607008|SCT|Lung"}
 EXAMPLE_CLASS = "1.2.840.10008.5.1.4.1.1.11.1"
 
 
@@ -28,12 +30,13 @@ def template(token: str) -> str:
     sections = []
     for name, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            sections += [f"[{name}]", *_keys(field.annotation, {"token": token} if name == "web" else {}), ""]
+            keys = _keys(field.annotation, {"token": token} if name == "web" else {})
+            sections += [f"[{name}]", *keys, ""] if keys else []
         elif name != "peers":
             lines += _keys(Config, {}, only=name)
     peers = ["# One block for each PACS, modality or workstation:", "# [[peers]]"]
     peers += _commented(_keys(Peer, {"name": "PACS", "ae_title": "PACS"}))
-    return "\n".join([*lines, "", *sections, *_harvest_tables(), "", *peers, ""])
+    return "\n".join([*lines, "", *sections, *_harvest_tables(), *_report_tables(), "", *peers, ""])
 
 
 def _harvest_tables() -> list[str]:
@@ -44,6 +47,11 @@ def _harvest_tables() -> list[str]:
     lines += ["# Private elements, one block for each SOP class:", "# [[harvest.private]]"]
     lines += _commented(_keys(Private, {"sop_class": EXAMPLE_CLASS}, without=("tags",)))
     return [*lines, "# [harvest.private.tags]", *_examples(EXAMPLE_TAGS)]
+
+
+def _report_tables() -> list[str]:
+    lines = ["# Codes for a word in the names of categories, one block each, over the built-in ones:"]
+    return [*lines, "# [[report.codes]]", *_commented(_keys(WordCodes, EXAMPLE_WORD))]
 
 
 def _examples(names: Mapping[str, str]) -> list[str]:
