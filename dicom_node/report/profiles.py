@@ -57,9 +57,9 @@ PROFILES: dict[str, Profile] = {
         Profile("ko", "KO", ko.SOP_CLASS_UID, 9906, 1, ko.key_object_selection),
         Profile("sc", "SC", secondary_capture.SOP_CLASS_UID, 9907, 1, secondary_capture.secondary_capture),
         _sr("ohif", 9901, sr_ohif.groups_of, "OHIF SR", "ohif-comprehensive"),
-        _sr("ohif-comprehensive", 9911, sr_ohif.groups_of, "OHIF SR", "", ComprehensiveSRStorage),
+        _sr("ohif-comprehensive", 9911, sr_ohif.groups_of, "OHIF SR", "gsps", ComprehensiveSRStorage),
         _sr("slicer", 9912, sr_slicer.groups_of, "Slicer SR", "slicer-comprehensive"),
-        _sr("slicer-comprehensive", 9913, sr_slicer.groups_of, "Slicer SR", "", ComprehensiveSRStorage),
+        _sr("slicer-comprehensive", 9913, sr_slicer.groups_of, "Slicer SR", "gsps", ComprehensiveSRStorage),
         _sr("air", 9914, sr_air.groups_of, "AIR SR", "ohif-comprehensive"),
     )
 }
