@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 missing=""
 for pair in storescu:dcmtk Orthanc:orthanc /usr/share/orthanc/plugins/libOrthancDicomWeb.so:orthanc-dicomweb \
-    pg_config:postgresql chromium:chromium node:nodejs npm:npm java:default-jre-headless \
+    pg_config:postgresql chromium:chromium node:nodejs npm:npm javac:default-jdk-headless \
     /usr/share/java/pixelmed.jar:libpixelmed-java; do
     program=${pair%%:*} package=${pair#*:}
     case $program in
