@@ -1,12 +1,13 @@
 """The facts of the demo's report: counted from the rows by the stated rule, and read back from the files."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset
 from report_sources import context, lesion, measurement_report
 from sqlalchemy import select
-from web_seed import DELIVERED, IMAGE, LESION, STUDY
+from web_seed import DELIVERED, IMAGE, LESION, STUDY, seed
 
 from db.engine import Sessions
 from db.geometry import Axis, BoxPx, PointMm, PointPx
@@ -38,6 +39,14 @@ def truth(number: int, box: BoxPx, kind: str = "liver metastasis", long_axis_mm:
         boxes={IMAGE: box},
         outline=(),
     )
+
+
+@pytest.fixture
+def seeded(sessions: Sessions, tmp_path: Path) -> Sessions:
+    """One analysed study and no other."""
+    with sessions.begin() as session:
+        seed(session, tmp_path, datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
+    return sessions
 
 
 @pytest.fixture
