@@ -13,9 +13,12 @@ from sqlalchemy.orm import Session
 
 from db.harvested import ANY_OF, Columns, batches
 from db.models import Image, MeasurementRow, Patient, Rejection, Series, SourceObject, Study
-from db.outcomes import Result
+from db.outcomes import Result, Translation
 
-_OWN = select(Result.result_sop_instance_uid).where(Result.result_sop_instance_uid.in_(ANY_OF))
+_OWN = union(
+    select(Result.result_sop_instance_uid).where(Result.result_sop_instance_uid.in_(ANY_OF)),
+    select(Translation.result_sop_instance_uid).where(Translation.result_sop_instance_uid.in_(ANY_OF)),
+)
 _OF_STUDY = select(SourceObject.source_sop_instance_uid).where(
     SourceObject.study_instance_uid == bindparam("study"), SourceObject.kind.in_(ANY_OF)
 )
@@ -24,7 +27,7 @@ _PREDECESSORS = select(SourceObject.predecessors).where(SourceObject.source_sop_
 
 
 def own_results(session: Session, sop_instance_uids: Collection[str]) -> set[str]:
-    """Those of the UIDs that stand in the ledger of our results."""
+    """Those of the UIDs that stand in one of the two ledgers of what we wrote: results, and translations."""
     return {uid for batch in batches(sop_instance_uids) for uid in session.scalars(_OWN, {"any_of": batch})}
 
 

@@ -43,6 +43,8 @@ class Harvested:
     """Why the image is none to learn from (`mining.fitness`)."""
     content_at: datetime | None = None
     """Of its document."""
+    translated: bool = False
+    """Whether we wrote its document anew for viewers: then who saves its points again has drawn nothing."""
 
     @property
     def age(self) -> tuple[datetime, str, str]:
@@ -313,19 +315,25 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
 
 
 def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
-    """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader."""
+    """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader; of what
+    was translated by anybody, whose viewer gave it other UIDs.
+    """
     originals: dict[str, str] = {}
     drawn, regions = _Drawn(), _Drawn(regions=True)
-    for row in standing:  # the oldest first
+    translated: dict[ImageReference, list[Harvested]] = defaultdict(list)
+    for row in sorted(standing, key=lambda row: not row.translated):  # else the oldest first
         alike: list[Hashable] = [(row.image, "reader", row.reader)]
         if row.tracking_uid:
             alike.append((row.image, "lesion", row.tracking_uid))
         same = drawn.same(row, *alike)
         if row.outline is not None:
             same += regions.same(row, row.image)
+        same += [other for other in translated[row.image] if same_drawing(row, other) or same_region(row, other)]
         if same:
             originals[row.lesion_id] = min(same, key=lambda other: other.age).lesion_id
             continue
+        if row.translated:
+            translated[row.image].append(row)
         drawn.add(row, *alike)
         if row.outline is not None:
             regions.add(row, row.image)

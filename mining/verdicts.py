@@ -27,6 +27,7 @@ from db.harvested import (
 from db.measurement import ImageReference
 from db.models import Image, Patient, Series, SourceObject, Study
 from db.outcomes import DetectionRow
+from db.translations import translated_sources
 from mining.copies import Harvested, OwnDetection, OwnRegion, judge
 from mining.fitness import ImageFacts
 from mining.places import Place, judge_places
@@ -58,6 +59,7 @@ def rejudge(
     documents = patient_documents(session, {row.source_sop_instance_uid for row in rows.values()})
     predecessors = of_one_patient(documents)
     unfit = _unfit(session, rows.values(), image_uids, settings)
+    translated = translated_sources(session, documents)
     measured, pointed_at = [], []
     for row in rows.values():
         document, axis = documents.get(row.source_sop_instance_uid), long_axis_of(row)
@@ -65,7 +67,7 @@ def rejudge(
         if axis is None:
             pointed_at.append(_pointed_at(row, content_at))
         else:
-            measured.append(_harvested(row, axis, content_at, unfit[row.lesion_id]))
+            measured.append(_harvested(row, axis, content_at, unfit[row.lesion_id], translated))
     verdicts = judge(measured, own_detections(session, image_uids, masks).values(), predecessors)
     verdicts |= judge_places(pointed_at, predecessors)
     decided = {lesion_id: {name: getattr(verdict, name) for name in VERDICT} for lesion_id, verdict in verdicts.items()}
@@ -135,7 +137,9 @@ _MASKED = select(DetectionRow).where(DetectionRow.detection_id.in_(ANY_OF))
 """Made once, as in `db.harvested`."""
 
 
-def _harvested(row: Columns, long_axis: Axis, content_at: datetime | None, unfit_because: str | None) -> Harvested:
+def _harvested(
+    row: Columns, long_axis: Axis, content_at: datetime | None, unfit_because: str | None, translated: Collection[str]
+) -> Harvested:
     return Harvested(
         lesion_id=row.lesion_id,
         source_sop_instance_uid=row.source_sop_instance_uid,
@@ -148,6 +152,7 @@ def _harvested(row: Columns, long_axis: Axis, content_at: datetime | None, unfit
         by_algorithm=row.by_algorithm,
         unfit_because=unfit_because,
         content_at=content_at,
+        translated=row.source_sop_instance_uid in translated,
     )
 
 
