@@ -96,7 +96,9 @@ def _object(rgb: npt.NDArray[np.uint8], slices: Sequence[KeySlice], context: Con
     ds.ConversionType = "WSD"
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.ImageComments = NOTICE
-    ds.BurnedInAnnotation = "NO"  # it asks for what identifies the patient (C.7.6.1), and none of that is on it
+    # It asks for what identifies the patient (C.7.6.1): none of that is in the legend, but it may be on a slice.
+    named = any(image.get("BurnedInAnnotation") == "YES" for image in context.images)
+    ds.BurnedInAnnotation = "YES" if named else "NO"
     ds.DerivationDescription = f"{RESEARCH_ONLY}: key slices with lesions drawn on them"
     if slices:
         ds.SourceImageSequence = by_instance(slices)

@@ -116,7 +116,8 @@ RULES: tuple[Rule, ...] = (
     # the others
     Rule("title of key images", "any", "", "PS3.16 CID 7010", "the archive hides the images", KO, other.other_title),
     Rule("key slices", "any", "", "PS3.3 C.17.6", "a finding's slice is not among them", KO, other.no_key_images),
-    Rule("burned in", "any", "", "PS3.3 C.7.6.1", "taken for an image without text", SC, other.not_burned_in),
+    Rule("burned in", "any", "", "PS3.3 C.7.6.1", "held back, as if it named the patient", SC,
+         other.may_name_a_patient),
     Rule("derived", "any", "", "PS3.3 C.7.6.1.1.2", "taken for an original image", SC, other.not_derived),
     Rule("plain pixels", "any", "", "PS3.3 C.8.6.1", "not shown everywhere", SC, other.not_plain_pixels),
     Rule("closed contours", "any", "", "PS3.3 C.8.8.6", "a region without a shape", RTSTRUCT, other.no_contour),
