@@ -1,0 +1,383 @@
+"""Answers through the whole harvest, in either database: what OHIF saves, what other viewers save, what words say."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from builders import (
+    COLUMNS,
+    COMPREHENSIVE_3D_SR,
+    ROWS,
+    SERIES,
+    annotation,
+    ct_series,
+    graphic,
+    gsps,
+    rectangle,
+    tid1500,
+)  # fmt: skip
+from builders_answers import assessment, composite, evidence, ohif_axes, ohif_box, ohif_saved, said, tracked
+from builders_regions import Frame, seg, segment
+from harvest_node import NOW, Folder, Node
+from pydicom.dataset import Dataset
+from reported import Ours, answers, at, ball, report_findings, verdicts
+from sqlalchemy import func, select, text
+
+from db.engine import Sessions
+from db.models import Instance, LesionRow, SourceObject
+from db.outcomes import Assessment, DetectionRow
+from mining.settings import HarvestSettings
+
+NOBODY = "unknown^unknown"
+A, B, C = at("a", 20.0, 10.0), at("b", 40.0, 26.0), at("c", 14.0, 22.0, image=2)
+OURS = ("1.8", "1.8.1")
+"""Series and report."""
+
+Line = tuple[tuple[float, float], tuple[float, float]]
+
+
+@pytest.fixture
+def node(any_sessions: Sessions, tmp_path: Path) -> Iterator[Node]:
+    with any_sessions() as session:
+        yield Node(session, Folder(tmp_path))
+
+
+def moved(line: Line, dx: float, dy: float) -> Line:
+    (x1, y1), (x2, y2) = line
+    return (x1 + dx, y1 + dy), (x2 + dx, y2 + dy)
+
+
+def axes(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0, **shape: bool) -> Dataset:
+    return ohif_axes(of.image, moved(of.long, dx, dy), moved(of.short, dx, dy), uid, **shape)
+
+
+def box(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0) -> Dataset:
+    x1, y1, x2, y2 = of.box
+    return ohif_box(of.image, (x1 + dx, y1 + dy, x2 + dx, y2 + dy), uid)
+
+
+def edited() -> list[Dataset]:
+    """Of three lesions the first was deleted, the axes of the last moved by a half and five eighths of a pixel."""
+    return [
+        box(B, "2.25.1"), axes(B, "2.25.2"), box(C, "2.25.3"), axes(C, "2.25.4", dx=3.25, dy=2.125, text_moved=True),
+    ]  # fmt: skip
+
+
+SHIFT = pytest.approx((3.25**2 + 2.125**2) ** 0.5, abs=1e-3)
+
+
+def with_ours(node: Node, *documents: Dataset) -> None:
+    node.receive(*ct_series(), *documents)
+    report_findings(node, A, B, C)
+    node.harvest()
+
+
+# --- OHIF ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_that_ohif_saved_into_our_series_says_what_was_kept_moved_and_deleted(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
+    assert answers(node) == [
+        ("one a", "rejected", NOBODY, None), ("one b", "accepted", NOBODY, None), ("one c", "modified", NOBODY, SHIFT),
+    ]  # fmt: skip
+
+
+def test_a_report_that_ohif_saved_into_a_new_series_rejects_nothing(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1"))
+    assert verdicts(node) == {"one b": "accepted", "one c": "modified"}
+
+
+@pytest.mark.parametrize("into", [OURS, None], ids=["into our series", "into a new one"])
+def test_copies_give_no_row_of_truth_and_what_was_moved_gives_one(node: Node, into: tuple[str, str] | None) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=into))
+    (row,) = node.truth()
+    assert (row.long_x1, row.long_y1) == pytest.approx((C.long[0][0] + 3.25, C.long[0][1] + 2.125))
+    modified = node.session.scalars(select(Assessment).where(Assessment.verdict == "modified")).one()
+    assert modified.lesion_id == row.lesion_id
+    assert modified.assessed_at == datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
+
+
+def test_an_own_drawing_in_ohif_is_added_and_is_truth(node: Node) -> None:
+    own = at("own", 44.0, 6.0, image=3)
+    with_ours(node, ohif_saved(axes(A, "2.25.1"), axes(own, "2.25.2"), uid="1.5.1"))
+    (row,) = node.truth()
+    assert verdicts(node) == {"one a": "accepted", row.lesion_id: "added"}
+
+
+def test_a_fresh_drawing_where_we_found_something_is_no_answer(node: Node) -> None:
+    with_ours(node, ohif_saved(axes(A, "2.25.1", dx=2.0), uid="1.5.1"))
+    assert answers(node) == []
+    assert len(node.truth()) == 1
+
+
+def test_a_rectangle_that_was_moved_around_our_axes_is_truth_and_modified(node: Node) -> None:
+    """The axes of a lesion go before the box around it; where they are ours, the box is what the reader drew."""
+    with_ours(node, ohif_saved(axes(A, "2.25.1"), box(A, "2.25.2", dx=3.0, dy=-1.0), uid="1.5.1"))
+    (row,) = node.truth()
+    assert (row.box_x1, row.box_y2) == pytest.approx((A.box[0] + 3.0 - 5.0, A.box[3] - 1.0 + 5.0))
+    assert answers(node) == [("one a", "modified", NOBODY, pytest.approx(10.0**0.5, abs=1e-3))]
+
+
+def test_an_answer_to_a_box_that_the_report_clipped_at_the_border_is_a_copy(node: Node) -> None:
+    corner = at("a", 1.0, 30.0)
+    x1, y1, x2, y2 = corner.box
+    clipped = ohif_box(corner.image, (max(x1, 0.0), y1, x2, min(y2, ROWS - 1.0)), "2.25.1")
+    node.receive(*ct_series(), ohif_saved(clipped, uid="1.5.1"))
+    report_findings(node, corner)
+    node.harvest()
+    assert x1 < 0 and y2 > ROWS - 1
+    assert verdicts(node) == {"one a": "accepted"}
+    assert node.truth() == []
+
+
+def test_the_same_answer_saved_twice_is_two_answers_of_the_same_words(node: Node) -> None:
+    """OHIF names our report again, not its own answer, if the reader starts from ours again."""
+    second = ohif_saved(axes(A, "2.25.7"), axes(B, "2.25.8"), uid="1.5.2", into=OURS, at="20261124170000")
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS), second)
+    newest = dict(tuple(row) for row in node.session.execute(text("SELECT detection_id, assessment FROM detections")))
+    assert newest == {"one a": "accepted", "one b": "accepted", "one c": "rejected"}
+    assert len(answers(node)) == 6
+
+
+# --- documents that come, change and go ---------------------------------------------------------------------------
+
+
+def test_harvesting_again_gives_the_same_rows(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
+    before = answers(node)
+    node.harvest()
+    assert answers(node) == before and len(before) == 3
+
+
+def test_an_answer_that_came_before_we_were_asked_again_is_not_lost(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
+    report_findings(node, A, analysis="two", report="1.8.2", made_at=NOW)
+    node.harvest()
+    assert verdicts(node) == {"one a": "rejected", "one b": "accepted", "one c": "modified"}
+
+
+def test_a_document_that_goes_takes_its_words_with_it(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
+    node.session.scalars(select(Instance).where(Instance.sop_instance_uid == "1.5.1")).one().state = "superseded"
+    node.session.flush()
+    node.harvest()
+    assert answers(node) == []
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["harvested one by one", "harvested together"])
+def test_a_later_answer_that_names_the_earlier_one_takes_its_place(node: Node, apart: bool) -> None:
+    first = ohif_saved(axes(A, "2.25.1"), uid="1.5.1", into=OURS)
+    later = ohif_saved(axes(A, "2.25.2", dx=1.0), axes(B, "2.25.3"), uid="1.5.2", into=("1.8", "1.5.1"))
+    with_ours(node, first, *([] if apart else [later]))
+    if apart:
+        assert verdicts(node) == {"one a": "accepted", "one b": "rejected", "one c": "rejected"}
+        node.receive(later)
+        node.harvest()
+    assert verdicts(node) == {"one a": "modified", "one b": "accepted", "one c": "rejected"}
+    assert len(answers(node)) == 3
+
+
+def test_the_answer_of_another_reader_stands_beside_it(node: Node) -> None:
+    first = ohif_saved(axes(A, "2.25.1"), uid="1.5.1", into=OURS, reader="Reader^One")
+    later = ohif_saved(axes(B, "2.25.2"), uid="1.5.2", into=("1.8", "1.5.1"), reader="Reader^Two", at="20261125090000")
+    with_ours(node, first, later)
+    assert [(who, verdict) for finding, verdict, who, _ in answers(node) if finding == "one a"] == [
+        ("Reader^One", "accepted"), ("Reader^Two", "rejected"),
+    ]  # fmt: skip
+
+
+def test_what_people_said_on_our_page_stays(node: Node) -> None:
+    node.receive(*ct_series(), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
+    report_findings(node, A, B, C)
+    node.session.add(Assessment(detection_id="one b", verdict="rejected", reader="someone", assessed_at=NOW))
+    node.session.flush()
+    node.harvest()
+    node.harvest()
+    rows = node.session.execute(select(Assessment.detection_id, Assessment.reader).order_by(Assessment.detection_id))
+    assert [tuple(row) for row in rows] == [("one a", NOBODY), ("one b", "someone")]
+
+
+def test_our_own_result_that_comes_back_is_no_answer(node: Node) -> None:
+    back = ohif_saved(axes(A, A.uid), uid="1.8.1", into=("1.8", "1.8.0"))
+    with_ours(node, back)
+    assert answers(node) == []
+    assert node.session.get_one(SourceObject, "1.8.1").own is True
+
+
+def test_a_copy_of_our_result_under_another_uid_is_accepted(node: Node) -> None:
+    with_ours(node, ohif_saved(box(A, A.uid), axes(A, A.uid), uid="1.5.1"))
+    assert verdicts(node) == {"one a": "accepted"}
+
+
+def test_what_was_below_the_operating_point_was_not_reported_and_is_not_answered(node: Node) -> None:
+    node.receive(*ct_series(), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
+    report_findings(node, A, reported=False)
+    node.harvest()
+    assert answers(node) == []
+
+
+def test_an_answer_in_another_study_of_the_same_images_counts(node: Node) -> None:
+    elsewhere = ohif_saved(axes(A, "2.25.1"), uid="1.5.1", study_uid="1.4.9")
+    node.receive(*ct_series(), elsewhere)
+    report_findings(node, A, B)
+    node.harvest("1.4.9")
+    assert verdicts(node) == {"one a": "accepted"}
+
+
+# --- broken and foreign ones --------------------------------------------------------------------------------------
+
+
+def test_an_edited_report_with_a_broken_part_is_kept_with_a_reason_and_rejects_nothing(node: Node) -> None:
+    broken = axes(B, "2.25.2", dx=1.0)
+    drawn = broken.ContentSequence[3].ContentSequence[0]
+    drawn.GraphicData = drawn.GraphicData[:3]
+    with_ours(node, ohif_saved(axes(A, "2.25.1"), broken, uid="1.5.1", into=OURS))
+    assert verdicts(node)["one a"] == "accepted" and "rejected" not in verdicts(node).values()
+    assert "bad_coordinates" in {code for _, code in node.rejections()}
+
+
+def test_an_edited_report_that_lost_its_content_sequence_is_kept_with_a_reason(node: Node) -> None:
+    ds = ohif_saved(axes(A, "2.25.1"), uid="1.5.1", into=OURS)
+    del ds.ContentSequence
+    ds.add_new("ContentSequence", "OB", b"\x01\x02\x03\x04")
+    with_ours(node, ds)
+    assert answers(node) == []
+    assert "bad_content_sequence" in {code for _, code in node.rejections()}
+
+
+def test_a_report_without_any_drawing_in_the_place_of_ours_rejects_all(node: Node) -> None:
+    with_ours(node, ohif_saved(uid="1.5.1", into=OURS))
+    assert set(verdicts(node).values()) == {"rejected"} and len(answers(node)) == 3
+
+
+# --- other encodings ----------------------------------------------------------------------------------------------
+
+
+def test_a_presentation_state_that_was_edited_is_an_answer(node: Node) -> None:
+    lines = [graphic("POLYLINE", of) for of in (A.long, A.short, moved(B.long, 2.0, 0.0), moved(B.short, 2.0, 0.0))]
+    marks = gsps(annotation(lines, images=[A.image]), images=[A.image])
+    with_ours(node, marks)
+    assert answers(node) == [
+        ("one a", "accepted", "Reader^Two", None),
+        ("one b", "modified", "Reader^Two", pytest.approx(2.0)),
+    ]
+
+
+SHELL = ball(6, 9, 7)
+
+
+def segmented(mask: "object", place: int, **facts: str) -> Dataset:
+    image = ct_series()[place]
+    frame = Frame(mask, image.ImagePositionPatient, [str(image.SOPInstanceUID)])  # type: ignore[arg-type]
+    return seg([segment(1)], [frame], **facts)  # type: ignore[arg-type]
+
+
+def with_a_mask(node: Node, *documents: Dataset) -> None:
+    """The key slice is the first one; the mask is longest on the second."""
+    node.receive(*ct_series(), *documents)
+    report_findings(node, replace(A, mask=SHELL))
+    node.harvest()
+
+
+def test_a_segmentation_that_was_saved_again_is_a_copy_where_our_mask_is_longest(node: Node) -> None:
+    with_a_mask(node, segmented(SHELL[1], 1))
+    assert verdicts(node) == {"one a": "accepted"}
+    assert node.excluded() != {} and node.truth() == []
+
+
+def test_a_segmentation_whose_mask_differs_is_modified_and_truth(node: Node) -> None:
+    changed = SHELL[1].copy()
+    changed[:, 40:44] |= changed[:, 37:41]
+    ds = segmented(changed, 1)
+    ds.SeriesInstanceUID = "1.8"
+    with_a_mask(node, ds)
+    ((finding, verdict, reader, shift),) = answers(node)
+    assert (finding, verdict, reader) == ("one a", "modified", "Reader^Three") and shift is not None and shift > 1
+    assert [row.source_kind for row in node.truth()] == ["SEG"]
+
+
+def test_a_mask_whose_file_is_gone_is_not_known_and_stops_nothing(node: Node) -> None:
+    node.receive(*ct_series(), segmented(SHELL[1], 1), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
+    report_findings(node, replace(A, mask=SHELL))
+    node.files.path("a.npz").unlink()
+    node.harvest()
+    assert verdicts(node) == {"one a": "accepted"}
+
+
+def test_a_rectangle_of_another_writer_that_is_ours_is_a_copy(node: Node) -> None:
+    with_ours(node, tid1500(rectangle(A.image, A.box, "1.77"), sop_instance_uid="1.5.1"))
+    assert verdicts(node) == {"one a": "accepted"} and node.truth() == []
+
+
+# --- in words -----------------------------------------------------------------------------------------------------
+
+
+def test_an_assessment_in_words_names_results_and_findings(node: Node) -> None:
+    words = assessment(
+        said("rejected", tracked(B.uid)),
+        said(("A1", "99SITE", "Accept"), composite("1.8.1", COMPREHENSIVE_3D_SR)),
+        uid="1.5.1",
+    )
+    with_ours(node, words)
+    assert answers(node) == [
+        ("one a", "accepted", "Reader^Two", None), ("one b", "rejected", "Reader^Two", None),
+        ("one c", "accepted", "Reader^Two", None),
+    ]  # fmt: skip
+    stated = node.session.get_one(SourceObject, "1.5.1").stated_verdicts
+    assert sorted(map(tuple, stated)) == [("1.8.1", "accepted", "Reader^Two"), (B.uid, "rejected", "Reader^Two")]
+
+
+def test_a_sites_own_code_is_a_verdict_by_its_table(node: Node) -> None:
+    words = assessment(said(("Q7", "99SITE", "nicht zutreffend"), tracked(A.uid)), uid="1.5.1")
+    with_ours(node, words)
+    assert answers(node) == []
+    node.harvest(settings=HarvestSettings(verdicts={"99SITE:Q7": "rejected"}))
+    assert verdicts(node) == {"one a": "rejected"}
+
+
+def test_a_word_about_the_whole_document_is_about_the_evidence_that_is_ours(node: Node) -> None:
+    words = evidence(assessment(said("agreed"), uid="1.5.1"), ["1.8.1", f"{SERIES}.1"])
+    with_ours(node, words)
+    assert set(verdicts(node).values()) == {"accepted"} and len(answers(node)) == 3
+    assert [uid for uid, _, _ in node.session.get_one(SourceObject, "1.5.1").stated_verdicts] == ["1.8.1"]
+
+
+# --- what tells of it ---------------------------------------------------------------------------------------------
+
+
+def test_the_views_tell_of_answers_and_of_the_rate_of_overriding(node: Node) -> None:
+    with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
+    ((reported, answered, accepted, modified, rejected, rate),) = node.session.execute(
+        text("SELECT reported, answered, accepted, modified, rejected, override_rate FROM override_rates")
+    )
+    assert (reported, answered, accepted, modified, rejected) == (3, 3, 1, 1, 1) and rate == pytest.approx(2 / 3)
+    rows = node.session.execute(text("SELECT analysis_id, source_sop_instance_uid FROM assessments"))
+    assert {tuple(row) for row in rows} == {("one", "1.5.1")}
+
+
+def test_a_study_that_was_never_analysed_has_no_answers(node: Node) -> None:
+    node.receive(*ct_series(), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
+    node.harvest()
+    assert node.session.scalar(select(func.count()).select_from(Assessment)) == 0
+    assert node.session.scalar(select(func.count()).select_from(DetectionRow)) == 0
+    assert node.session.scalar(select(func.count()).select_from(LesionRow)) == 1
+
+
+def test_an_earlier_edition_is_answered_by_who_names_it(node: Node) -> None:
+    node.receive(*ct_series(), ohif_saved(axes(A, "2.25.1"), uid="1.5.1", into=OURS))
+    report_findings(node, A, B)
+    report_findings(node, A, B, C, analysis="two", report="1.8.2", made_at=NOW)
+    node.harvest()
+    assert verdicts(node) == {"one a": "accepted", "one b": "rejected"}
+    node.receive(ohif_saved(axes(C, "2.25.5"), uid="1.5.2", at="20261126100000"))
+    node.harvest()
+    assert verdicts(node) == {"one a": "accepted", "one b": "rejected", "two c": "accepted"}
+
+
+def test_a_result_without_findings_is_answered_by_what_was_added(node: Node) -> None:
+    node.receive(*ct_series(), ohif_saved(axes(A, "2.25.1"), uid="1.5.1", into=OURS))
+    report_findings(node, made_at=NOW - timedelta(hours=1))
+    node.harvest()
+    assert list(verdicts(node).values()) == ["added"] and COLUMNS > ROWS
