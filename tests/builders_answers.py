@@ -1,7 +1,7 @@
 """Answers to our results made in code: as OHIF saves them, and as assessments in words.
 
 OHIF's shapes are those that version 3.13.2 wrote in a browser: Enhanced SR, no reader's name, fresh tracking UIDs, our
-codes and labels kept, our certainty and algorithm gone; of the predecessor no SOP class, and none at all in a new series.
+codes and labels kept, our certainty and algorithm gone; of the predecessor no SOP class, in a new series no predecessor.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def ohif_saved(
     reader: str = NAME_OF_NOBODY,
     study_uid: str = STUDY,
 ) -> Dataset:
-    """What "Create Report" sends. into: the series and the report that the reader chose to go on with; None: new ones."""
+    """What "Create Report" sends. into: series and report that the reader chose to go on with; None: a new series."""
     ds = sr(
         person(reader),
         container(MEASUREMENTS, *groups),
