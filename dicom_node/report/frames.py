@@ -41,7 +41,8 @@ def frames_of(image: Dataset) -> Sequence[Dataset]:
 
 def _frame(common: Dataset, groups: Sequence[Dataset]) -> Dataset:
     """groups: what holds for all frames, then what holds for this one."""
-    frame = Dataset(common)
+    frame = Dataset()
+    frame.update(common)
     for group in groups:
         for name, keywords in PLANE_GROUPS.items():
             for item in group.get(name) or ():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from math import cos, radians, sin
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
-from db.detection import Detection, Mask
+from db.detection import Detection, Mask, Prior
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
 from db.measurement import ImageReference
 from dicom_node.report import seg
@@ -67,6 +68,44 @@ def ct_headers(shape: str = "anisotropic", slices: int = 9) -> tuple[Dataset, ..
     return tuple(headers)
 
 
+ENHANCED = f"{SERIES}.77"
+
+
+def enhanced_ct(shape: str = "anisotropic", slices: int = 9) -> tuple[Dataset]:
+    """The same slices as the frames of one image, the lowest last; its thickness and orientation are shared."""
+    slices_up = ct_headers(shape, slices)
+    image = deepcopy(slices_up[0])
+    for keyword in ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient", "SliceThickness"):
+        del image[keyword]
+    image.SOPClassUID, image.SOPInstanceUID = EnhancedCTImageStorage, ENHANCED
+    image.NumberOfFrames = slices
+    shared = Dataset()
+    shared.PixelMeasuresSequence = [_only(slices_up[0], "PixelSpacing", "SliceThickness")]
+    shared.PlaneOrientationSequence = [_only(slices_up[0], "ImageOrientationPatient")]
+    image.SharedFunctionalGroupsSequence = [shared]
+    image.PerFrameFunctionalGroupsSequence = [_frame(header) for header in reversed(slices_up)]
+    return (image,)
+
+
+def in_frame(detection: Detection, slices: int = 9) -> Detection:
+    """The same lesion on the enhanced image."""
+    z = int(detection.image.sop_instance_uid.rpartition(".")[2]) - 1
+    return replace(detection, image=ImageReference(ENHANCED, slices - z))
+
+
+def _frame(header: Dataset) -> Dataset:
+    groups = Dataset()
+    groups.PlanePositionSequence = [_only(header, "ImagePositionPatient")]
+    return groups
+
+
+def _only(header: Dataset, *keywords: str) -> Dataset:
+    item = Dataset()
+    for keyword in keywords:
+        item[keyword] = header[keyword]
+    return item
+
+
 def lesion(
     number: int = 1, *, z: int = 3, row: int = 12, col: int = 20, category: str = "liver cyst", mask: bool = True
 ) -> Detection:
@@ -93,6 +132,10 @@ def lesion(
         tracking_uid=TRACKING[number - 1],
         mask=Mask(z - 1, row, col, voxels) if mask else None,
     )
+
+
+def with_prior(detection: Detection, long_axis_mm: float) -> Detection:
+    return replace(detection, prior=Prior("00000000-0000-4000-8000-000000000099", date(2026, 3, 1), long_axis_mm))
 
 
 def lesions() -> list[Detection]:
