@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnExpressionArgument, column, func, select, table
 from sqlalchemy.orm import Session
 
-from db.outcomes import Analysis, Circuit, Commitment, CommitmentRequest, Delivery, Result
+from db.outcomes import DELIVERY_STATES, Analysis, Circuit, Commitment, CommitmentRequest, Delivery, Result
 from db.tables import UtcDateTime
 from dicom_node.web.paging import PAGE_ROWS, Page, offset_of
 from dicom_node.web.queries import count
@@ -122,7 +122,7 @@ def destinations(session: Session, settings: Sequence[Destination]) -> list[Dest
     known = {one.name: one for one in settings}
     states: dict[str, dict[str, int]] = {}
     grouped = select(Delivery.destination, Delivery.state, func.count()).group_by(Delivery.destination, Delivery.state)
-    for name, state, total in session.execute(grouped):
+    for name, state, total in sorted(session.execute(grouped), key=lambda row: DELIVERY_STATES.index(row[1])):
         states.setdefault(name, {})[state] = total
     success = _times(session, func.max(Delivery.delivered_at))
     oldest = _times(session, func.min(Delivery.created_at), Delivery.state == "waiting")

@@ -1,5 +1,6 @@
 """What the pages say: everything that happened, with its reason, and no markup that came by network."""
 
+import re
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -18,9 +19,11 @@ from web_seed import (
     MARKUP,
     OTHER_LESION,
     STUDY,
+    seed,
 )
+from web_seed_found import seed_found
 
-from db.engine import Sessions
+from db.engine import Sessions, open_sessions
 from db.local_files import LocalFiles
 from db.models import Instance, LesionRow, Study
 from db.outcomes import DetectionRow
@@ -276,3 +279,18 @@ def test_a_picture_that_no_decoder_survives_is_an_answer_and_no_crash(
     answer = client.get(f"/pictures/lesion/{LESION}.png")
     assert (answer.status_code, "cannot be decoded" in answer.text) == (422, True)
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.slow
+def test_every_page_answers_the_same_on_postgresql(postgres_url: str, seeded: Sessions, tmp_path: Path) -> None:
+    other = open_sessions(postgres_url)
+    with other.begin() as session:
+        seed(session, tmp_path, NOW)
+        seed_found(session, tmp_path, NOW)
+    clients = [client_of(sessions, tmp_path) for sessions in (seeded, other)]
+    for address in PAGES:
+        sqlite, postgresql = [re.sub(r"[\d.]+ GB free", "", client.get(address).text) for client in clients]
+        assert sqlite == postgresql, address
+    figures = [set(client.get("/metrics").text.splitlines()) for client in clients]
+    assert {line.split()[0] for line in figures[0] ^ figures[1]} <= {"lesion_node_disk_free_bytes"}
+    other.kw["bind"].dispose()
