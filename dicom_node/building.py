@@ -22,6 +22,7 @@ from db.files import name_part
 from db.outcomes import Analysis, Result
 from db.uids import uid_from
 from dicom_node.config import Peer
+from dicom_node.key_pixels import pixels_of
 from dicom_node.node import Node
 from dicom_node.report.concepts import BUILT_IN
 from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
@@ -113,6 +114,7 @@ def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> S
         images,
         model_description(node, analysis.model_id or "none"),
         analysis.finished_at,
+        pixels=pixels_of(node.files, material.images),
         codes=BUILT_IN.extended(report.findings, report.sites),
         links=_links(node.config.peers, material.found, images[0]),
     )
