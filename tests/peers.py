@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
     StorageCommitmentPushModel,
@@ -32,7 +34,8 @@ class Script:
 
     stores, echoes: DIMSE statuses. finds: NumberOfStudyRelatedInstances, None for a match that does not say it,
     'nothing' for no match, or a failure's status as 'fail'. abort: break every association at its first request.
-    hang: answer nothing before it is set. actions: statuses of N-ACTION.
+    hang: answer nothing before it is set. cut: close the connection when the first part of an object has come.
+    actions: statuses of N-ACTION.
     keeps: to what it commits: SOP Instance UID → reason of a failure, 0 for none, None to say nothing of it; what it
     does not name it keeps. answer_to: the port on which it answers an N-ACTION, 0 for the same association, None for
     never; calls: the AE title that it calls there. told: the status with which each of its answers was taken.
@@ -43,6 +46,7 @@ class Script:
     finds: list[int | str | None] = field(default_factory=lambda: [None])
     abort: bool = False
     hang: threading.Event | None = None
+    cut: bool = False
     actions: list[int] = field(default_factory=lambda: [0x0000])
     keeps: dict[str, int | None] = field(default_factory=dict)
     answer_to: int | None = 0
@@ -78,6 +82,7 @@ def scripted_peer(
         (evt.EVT_C_ECHO, _echo, [told]),
         (evt.EVT_C_STORE, _store, [told]),
         (evt.EVT_C_FIND, _find, [told]),
+        (evt.EVT_PDU_RECV, _cut, [told]),
         (evt.EVT_N_ACTION, _commit, [told]),
     ]
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
@@ -92,6 +97,12 @@ def scripted_peer(
 
 def _next(answers: list[int] | list[int | str | None]) -> int | str | None:
     return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+def _cut(event: evt.Event, script: Script) -> None:
+    connection = event.assoc.dul.socket
+    if script.cut and isinstance(event.pdu, P_DATA_TF) and connection is not None and connection.socket is not None:
+        connection.socket.shutdown(socket.SHUT_RDWR)
 
 
 def _echo(event: evt.Event, script: Script) -> int:

@@ -55,9 +55,9 @@ class Outbox:
                 )
             )
 
-    def put(self, uid: str = RESULT, mode: str = "send") -> int:
+    def put(self, uid: str = RESULT, mode: str = "send", **changes: object) -> int:
         """A result into the outbox; the key of its delivery. It is a CT, which our scripted peer takes."""
-        ds = with_meta(ct(1, SOPInstanceUID=uid))
+        ds = with_meta(ct(1, SOPInstanceUID=uid, **changes))
         path = self.files.path(f"{uid}.dcm")
         ds.save_as(path, enforce_file_format=True)
         with self.sessions.begin() as session:
