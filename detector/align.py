@@ -30,7 +30,7 @@ class AlignSettings:
     least_correlation: float = 0.85
     least_distinct: float = 1.5
     """How many times as far from 1 the best correlation elsewhere along the body is: a trunk is much like itself."""
-    least_lead: float = 0.01
+    least_lead: float = 0.002
     """And by how much farther, for where both are next to 1."""
     elsewhere_mm: float = 30.0
 
