@@ -196,6 +196,19 @@ def reject_all(session: Session, now: datetime, actor: str, analysis_id: str) ->
     return "All findings are rejected; what was held is not sent, and what was delivered is replaced."
 
 
+def retry_results(session: Session, now: datetime, actor: str, analysis_id: str) -> str:
+    """Make the results anew that could not be made after a person changed the findings.
+
+    Raises RequestError if no try has failed.
+    """
+    analysis = findings.lock(session, analysis_id)
+    if analysis.issued_edition >= analysis.edition or not analysis.issue_attempts:
+        raise RequestError("no try to make these results anew has failed", analysis=analysis_id)
+    analysis.next_issue_at = now
+    note(session, now, actor, "retry results", analysis_id)
+    return "The results are made anew as soon as the worker is free."
+
+
 def _refuse_if(wrong: bool, because: str, detection_id: str) -> None:
     if wrong:
         raise RequestError(because, detection=detection_id)

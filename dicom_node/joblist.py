@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from db import studies
 from db.errors import RequestError
 from db.models import Study
-from db.outcomes import Delivery, Task
+from db.outcomes import Analysis, Delivery, Task
 from dicom_node import acts
 from dicom_node.backoff import STUDY_TRIES
 
@@ -19,7 +19,7 @@ from dicom_node.backoff import STUDY_TRIES
 @dataclass(frozen=True, slots=True)
 class OpenJob:
     job: str
-    """`study:UID`, `task:NUMBER` or `delivery:NUMBER`."""
+    """`study:UID`, `results:ANALYSIS`, `task:NUMBER` or `delivery:NUMBER`."""
     state: str
     tries: int
     next_try_at: datetime | None
@@ -31,7 +31,7 @@ class OpenJob:
 
 def open_jobs(session: Session) -> list[OpenJob]:
     """Everything that is not done: what runs or waits, and what has failed for good."""
-    return [*_studies(session), *_tasks(session), *_deliveries(session)]
+    return [*_studies(session), *_results(session), *_tasks(session), *_deliveries(session)]
 
 
 def _studies(session: Session) -> list[OpenJob]:
@@ -39,10 +39,29 @@ def _studies(session: Session) -> list[OpenJob]:
     for undone in studies.undone(session):
         study = session.get_one(Study, undone.study_instance_uid)
         tries = study.attempts if study.attempted_revision == study.revision else 0
-        state = "failed" if tries >= STUDY_TRIES else "retry" if tries else "open"
+        state = _state(tries)
         error = study.error if study.attempted_revision == study.revision else ""
         found.append(OpenJob(f"study:{study.study_instance_uid}", state, tries, study.next_try_at, error))
     return found
+
+
+def _results(session: Session) -> list[OpenJob]:
+    """Of which a person changed the findings, so that they are made anew."""
+    stale = (
+        select(Analysis)
+        .join(Study, Study.study_instance_uid == Analysis.study_instance_uid)
+        .where(Analysis.issued_edition < Analysis.edition, Analysis.study_revision == Study.revision)
+        .order_by(Analysis.analysis_id)
+    )
+    said = "a person changed the findings; the results are made anew"
+    return [
+        OpenJob(f"results:{a.analysis_id}", _state(a.issue_attempts), a.issue_attempts, a.next_issue_at, said)
+        for a in session.scalars(stale)
+    ]
+
+
+def _state(tries: int) -> str:
+    return "failed" if tries >= STUDY_TRIES else "retry" if tries else "open"
 
 
 def _tasks(session: Session) -> list[OpenJob]:
@@ -66,6 +85,8 @@ def retry_job(session: Session, job: str, actor: str, now: datetime) -> str:
     kind, _, key = job.partition(":")
     if kind == "study":
         return acts.retry_study(session, now, actor, key)
+    if kind == "results":
+        return acts.retry_results(session, now, actor, key)
     if kind == "task" and key.isdigit():
         return acts.retry_task(session, now, actor, int(key))
     if kind == "delivery" and key.isdigit():

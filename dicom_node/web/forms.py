@@ -256,6 +256,10 @@ def _reject_all(session: Session, now: datetime, path: Mapping[str, str], form: 
     return acts.reject_all(session, now, _actor(form), path["analysis_id"])
 
 
+def _retry_results(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
+    return acts.retry_results(session, now, _actor(form), path["analysis_id"])
+
+
 PRESSES: dict[str, Press] = {
     "/tasks/categorise": _ask("categorise"),
     "/tasks/train": _ask("train"),
@@ -269,6 +273,7 @@ PRESSES: dict[str, Press] = {
     "/findings/{detection_id}/accept": _judge("accept"),
     "/analyses/{analysis_id}/release": _release_findings,
     "/analyses/{analysis_id}/reject": _reject_all,
+    "/analyses/{analysis_id}/retry": _retry_results,
     "/deliveries/{delivery_pk}/release": _move("release"),
     "/deliveries/{delivery_pk}/resend": _move("resend"),
     "/deliveries/{delivery_pk}/discard": _move("discard"),

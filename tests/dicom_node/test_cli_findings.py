@@ -12,7 +12,7 @@ from whole_way import Site
 
 from db import findings
 from db.engine import reading
-from db.outcomes import Audit, Delivery
+from db.outcomes import Analysis, Audit, Delivery
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -68,3 +68,21 @@ def test_a_study_that_was_not_looked_at_has_no_findings(cli: Cli) -> None:
     for command in ("list", "release"):
         told = "this study is not here, or was not looked at (study_instance_uid=9.9)"
         assert refused(cli("findings", command, "9.9")) == told
+
+
+def test_results_to_be_made_anew_are_a_job_that_can_be_retried(site: Site, cli: Cli) -> None:
+    def jobs() -> dict[str, str]:
+        listed = json.loads(cli("jobs", "list", "--json").stdout)
+        return {one["job"]: one["state"] for one in listed if one["job"].startswith("results:")}
+
+    job = f"results:{ANALYSIS}"
+    assert jobs() == {}
+    cli("findings", "reject", SURE)
+    assert jobs() == {job: "open"}
+    assert refused(cli("jobs", "retry", job)).startswith("no try to make these results anew has failed")
+    with site.node.sessions.begin() as session:
+        session.get_one(Analysis, ANALYSIS).issue_attempts = 5
+    assert jobs() == {job: "failed"}
+    assert cli("jobs", "retry", job).stdout == "The results are made anew as soon as the worker is free.\n"
+    with reading(site.node.sessions) as session:
+        assert session.get_one(Analysis, ANALYSIS).next_issue_at is not None

@@ -229,6 +229,25 @@ def test_a_result_that_is_being_made_anew_is_not_released_by_its_own_button(
     assert states(sessions) == {"held"}
 
 
+def test_results_that_could_not_be_made_anew_are_tried_again_when_a_person_asks(
+    client: TestClient, sessions: Sessions
+) -> None:
+    address = f"/analyses/{ANALYSIS}/retry"
+    client.post(f"/findings/{SURE}/reject")
+    assert client.post(address).status_code == 409
+    assert address not in client.get(PAGE).text
+    with sessions.begin() as session:
+        session.get_one(Analysis, ANALYSIS).issue_attempts = 5
+    assert "The results could not be made anew in 5 tries" in client.get(PAGE).text
+    assert FOUND_STUDY in client.get("/studies?show=stale").text
+    assert "The results of 1 study could not be made anew" in client.get("/").text
+    assert f'action="{address}?back=' in client.get(PAGE).text
+    assert client.post(address).status_code == 200
+    with sessions() as session:
+        assert session.get_one(Analysis, ANALYSIS).next_issue_at == NOW
+    assert "could not be made anew" not in client.get("/").text
+
+
 # --- what waits -------------------------------------------------------------------------------------------------
 
 
