@@ -58,6 +58,11 @@ def other_lesions() -> PhantomStudy:
 
 
 @cache
+def third_study() -> PhantomStudy:
+    return make_study(33, 0, PhantomSettings(lesions=(2, 3), **_SHAPE))
+
+
+@cache
 def without_lesions() -> PhantomStudy:
     return make_study(32, 0, PhantomSettings(lesions=(0, 0), **_SHAPE))
 
