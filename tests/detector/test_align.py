@@ -1,6 +1,7 @@
 """Two series of one body are laid over each other, however they were scanned; where that is unsure, they are not."""
 
 import json
+from datetime import date
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from db.geometry import PixelSpacing, Plane, PointMm, Vector
 from db.measurement import ImageReference
+from db.priors import PriorStudy
 from detector.align import AlignSettings, shift_between
+from detector.follow import Alignment, FollowSettings, align
 from detector.overview import LEVELS, Overview, as_json, from_json, overview_of
 from dicom_node.phantom.follow_up import FollowUp, make_follow_up
 from dicom_node.phantom.settings import PhantomSettings
@@ -87,6 +90,17 @@ def test_an_oblique_stack_is_laid_over_an_axial_one() -> None:
     after = scanned((-140.0, -134.0, 322.0), 46, ON_ANOTHER_TABLE, axes=tipped, shape=(56, 92))
     found = shift(BEFORE, after)
     assert found is not None and np.linalg.norm(found - ON_ANOTHER_TABLE) < 4
+
+
+def test_in_one_frame_nothing_moved_unless_the_images_say_that_the_patient_got_up() -> None:
+    kept, settings = as_json(overview_of(BEFORE)), FollowSettings()
+    study = PriorStudy(date(2025, 3, 1), "1.2.9", kept, ())
+    beside = overview_of(scanned((-148.0, -112.0, 5.0), 44, np.array([4.0, 0.0, -5.0])))
+    elsewhere = overview_of(scanned((-131.0, -150.0, 345.0), 44, ON_ANOTHER_TABLE))
+    assert align(study, "1.2.9", beside, settings) == Alignment((0.0, 0.0, 0.0), settings.same_frame_mm)
+    moved = align(study, "1.2.9", elsewhere, settings)
+    assert moved is not None and moved.room_mm == settings.aligned_mm
+    assert np.linalg.norm(moved.shift - ON_ANOTHER_TABLE) < 3
 
 
 def test_of_a_shorter_stack_the_place_along_the_body_is_found() -> None:
