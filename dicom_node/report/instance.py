@@ -11,7 +11,9 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from db.codes import Code
-from dicom_node.report.context import Context, Identity
+from dicom_node.report.context import Context, Identity, ModelDescription
+
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 
 
 def new_instance(sop_class_uid: str, modality: str, context: Context, identity: Identity) -> Dataset:
@@ -32,6 +34,14 @@ def new_instance(sop_class_uid: str, modality: str, context: Context, identity: 
     ds.Manufacturer, ds.ManufacturerModelName = model.manufacturer, model.name
     ds.DeviceSerialNumber, ds.SoftwareVersions = model.device_uid, model.software_version
     return ds
+
+
+def algorithm_item(model: ModelDescription) -> Dataset:
+    """Who computed something (PS3.3 table 10-19)."""
+    item = Dataset()
+    item.AlgorithmFamilyCodeSequence = [coded(ARTIFICIAL_INTELLIGENCE)]
+    item.AlgorithmName, item.AlgorithmVersion = model.name, model.model_id
+    return item
 
 
 def coded(code: Code) -> Dataset:

@@ -99,7 +99,9 @@ def tile_picture(tile: Tile) -> Image.Image:
             (mark.long_axis, LONG_COLOUR),
             (mark.short_axis, SHORT_COLOUR),
         ):
-            draw.line([on_picture(point, across, down) for point in points], fill=colour, width=2)
+            drawn = [on_picture(point, across, down) for point in points]
+            # Pillow puts a line of two pixels left of and above its points.
+            draw.line([(x + 1, y + 1) for x, y in drawn], fill=colour, width=2)
         draw.text(
             _beside(on_picture(mark.ring[1], across, down), size), mark.name,
             fill=BOX_COLOUR, font=_font(TEXT_PX), stroke_width=2, stroke_fill=BLACK,

@@ -17,7 +17,7 @@ from db.errors import ContentError
 from dicom_node.report.captions import model_line, sizes_of
 from dicom_node.report.context import LONG_STRING, Context, Identity
 from dicom_node.report.header import finish
-from dicom_node.report.instance import coded, new_instance
+from dicom_node.report.instance import algorithm_item, coded, new_instance
 from dicom_node.report.key_slices import image_item
 from dicom_node.report.outlines import Floats, outer_contours
 from dicom_node.report.source import SourceImages, plane_of
@@ -83,6 +83,7 @@ def _region(lesion: Lesion, context: Context, frame_of_reference_uid: str) -> Da
     region.ROIDescription = f"{lesion.label}, {sizes_of(lesion.detection)}"
     region.ROIGenerationAlgorithm = "AUTOMATIC"
     region.ROIGenerationDescription = f"{context.model.name} {context.model.model_id}"[:LONG_STRING].rstrip()
+    region.ROIDerivationAlgorithmIdentificationSequence = [algorithm_item(context.model)]
     return region
 
 

@@ -16,14 +16,13 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import RLELossless, SegmentationStorage
 
-from db.codes import Code
 from db.detection import Mask
 from db.errors import ContentError
 from db.uids import uid_from
 from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL
 from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context, Identity
 from dicom_node.report.header import finish
-from dicom_node.report.instance import carry_losses, coded, new_instance
+from dicom_node.report.instance import algorithm_item, carry_losses, coded, new_instance
 from dicom_node.report.segment_frames import Frame, describe_frames
 from dicom_node.report.source import SourceImages
 from dicom_node.report.subject import Lesion, Subject
@@ -31,8 +30,6 @@ from dicom_node.report.subject import Lesion, Subject
 SOP_CLASS_UID = str(SegmentationStorage)
 LABEL_MAP_SOP_CLASS_UID = "1.2.840.10008.5.1.4.1.1.66.7"
 """Label Map Segmentation Storage, which pydicom 3.0 has no name for."""
-
-ALGORITHM_FAMILY = Code("123110", "DCM", "Artificial Intelligence")
 
 BITS_A_BYTE = 8
 MOST_LABELS_OF_A_BYTE = 255
@@ -131,16 +128,13 @@ def _segmentation(
 
 def _segment(number: int, lesion: Lesion, context: Context) -> Dataset:
     detection, model = lesion.detection, context.model
-    algorithm = Dataset()
-    algorithm.AlgorithmFamilyCodeSequence = [coded(ALGORITHM_FAMILY)]
-    algorithm.AlgorithmName, algorithm.AlgorithmVersion = model.name, model.model_id
     segment = Dataset()
     segment.SegmentNumber = number
     label = f"Lesion {lesion.number}: {detection.category}" if detection.category else f"Lesion {lesion.number}"
     segment.SegmentLabel = label[:LONG_STRING].rstrip()
     segment.SegmentDescription = lesion.label
     segment.SegmentAlgorithmType, segment.SegmentAlgorithmName = "AUTOMATIC", model.name
-    segment.SegmentationAlgorithmIdentificationSequence = [algorithm]
+    segment.SegmentationAlgorithmIdentificationSequence = [algorithm_item(model)]
     segment.SegmentedPropertyCategoryCodeSequence = [coded(MORPHOLOGICALLY_ABNORMAL)]
     segment.SegmentedPropertyTypeCodeSequence = [coded(lesion.codes.finding)]
     if lesion.codes.site:
