@@ -270,9 +270,8 @@ def _receipts() -> Query:
         )
         .join_from(Delivery, Result)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
-        .where(
-            Result.superseded_by.is_(None), Delivery.state.in_(("held", "waiting", "delivered", "committed", "dead"))
-        )
+        # By what they are not, or SQLite would go by the index of states through all deliveries for one study.
+        .where(Result.superseded_by.is_(None), Delivery.state.not_in(("discarded", "shadow", "retracted")))
         .group_by(Analysis.study_instance_uid, Delivery.destination)
     )
 

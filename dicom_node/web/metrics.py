@@ -6,7 +6,7 @@ No label holds a patient's data: labels are states, reason codes, steps, peer na
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,8 @@ from db import lost
 from db.engine import Sessions, reading
 from db.models import Instance, LesionRow, MeasurementRow, Refusal, Rejection, Study
 from db.outcomes import Analysis, Assessment, Circuit, CommitmentRequest, Delivery, DetectionRow, Model, Task
-from dicom_node.web.finding_queries import override_rates
+from dicom_node.web.costly import Costly
+from dicom_node.web.finding_queries import OverrideLine, override_rates
 from dicom_node.web.outcome_queries import processes
 from dicom_node.web.settings import WebSettings
 
@@ -64,6 +65,7 @@ class NodeCollector(Collector):
         self.sessions = sessions
         self.settings = settings
         self.clock = clock
+        self.rates: Costly[list[OverrideLine]] = Costly(clock)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         with reading(self.sessions) as session:
@@ -71,7 +73,8 @@ class NodeCollector(Collector):
                 yield _counts(session, name, text, labels, columns)
             yield from self._single_figures(session)
             yield from self._ages(session)
-            yield from _said_by_people(session)
+            yield _assessments(session)
+            yield _override_rates(self.rates.get(lambda: override_rates(session)))
             yield _circuits(session)
         free = shutil.disk_usage(self.settings.data_dir).free
         yield GaugeMetricFamily("lesion_node_disk_free_bytes", "Free space where files are stored", free)
@@ -122,9 +125,8 @@ class NodeCollector(Collector):
         yield oldest
 
 
-def _said_by_people(session: Session) -> Iterator[GaugeMetricFamily]:
-    """Every assessment, and how often people changed what a model reported."""
-    said = GaugeMetricFamily("lesion_node_assessments", "What people said of detections", labels=("model", "verdict"))
+def _assessments(session: Session) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("lesion_node_assessments", "What people said of detections", labels=("model", "verdict"))
     counted = (
         select(Analysis.model_id, Assessment.verdict, func.count())
         .join_from(Assessment, Analysis, Analysis.analysis_id == Assessment.analysis_id, isouter=True)
@@ -132,14 +134,17 @@ def _said_by_people(session: Session) -> Iterator[GaugeMetricFamily]:
         .order_by(Analysis.model_id, Assessment.verdict)
     )
     for model_id, verdict, total in session.execute(counted):
-        said.add_metric((model_id or "", verdict), total)
-    yield said
-    share = GaugeMetricFamily(
+        family.add_metric((model_id or "", verdict), total)
+    return family
+
+
+def _override_rates(rates: Iterable[OverrideLine]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
         "lesion_node_override_rate", "Share of the answered that was moved or rejected", labels=("model", "category")
     )
-    for line in override_rates(session):
-        share.add_metric((line.model_id, line.category), line.override_rate or 0.0)
-    yield share
+    for line in rates:
+        family.add_metric((line.model_id, line.category), line.override_rate or 0.0)
+    return family
 
 
 def _circuits(session: Session) -> GaugeMetricFamily:

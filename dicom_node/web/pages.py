@@ -19,6 +19,7 @@ from db.engine import Sessions, reading
 from db.errors import NodeError, RequestError
 from db.files import FileStore
 from db.outcomes import DELIVERY_STATES
+from dicom_node.comparison import Comparison
 from dicom_node.web import (
     access,
     comparison_queries,
@@ -29,6 +30,7 @@ from dicom_node.web import (
     study_queries,
 )
 from dicom_node.web.attention import notices
+from dicom_node.web.costly import Costly
 from dicom_node.web.figures import Figure, drawn_detection, drawn_lesion
 from dicom_node.web.metrics import NodeCollector, exposition
 from dicom_node.web.pictures import figures, find_drawn, picture, whole_figure
@@ -66,6 +68,8 @@ class Pages:
         self.templates = templates
         self.clock = clock
         self.collector = NodeCollector(sessions, settings, clock)
+        self.rates: Costly[list[finding_queries.OverrideLine]] = Costly(clock)
+        self.compared: Costly[dict[str, Comparison]] = Costly(clock)
 
     # --- without a page ---------------------------------------------------------------------------------------
 
@@ -113,8 +117,8 @@ class Pages:
                 "categories": categories,
                 "samples": self._sample_figures(session, categories),
                 "models": outcome_queries.models(session),
-                "rates": finding_queries.override_rates(session),
-                "compared": comparison_queries.totals(session),
+                "rates": self.rates.get(lambda: finding_queries.override_rates(session)),
+                "compared": self._compared(session),
                 "destinations": delivery_queries.destinations(session, self.settings.destinations),
                 "pending": delivery_queries.deliveries(session, 1, "", "", FIRST_ROWS),
                 "requests": delivery_queries.commitment_requests(session, FIRST_ROWS),
@@ -188,7 +192,7 @@ class Pages:
                 "state": state,
                 "commitments": delivery_queries.commitments(session, name, FIRST_ROWS),
                 "requests": delivery_queries.commitment_requests(session, FIRST_ROWS, title) if title else [],
-                "compared": comparison_queries.totals(session) if line.known and line.known.mode == "shadow" else {},
+                "compared": self._compared(session) if line.known and line.known.mode == "shadow" else {},
             }
         return self.page(request, "destination.html", **values)
 
@@ -239,6 +243,9 @@ class Pages:
         if "text/html" not in request.headers.get("accept", ""):
             return Response(f"{sentence}\n", status, media_type="text/plain")
         return self.page(request, "error.html", status, message=sentence)
+
+    def _compared(self, session: Session) -> dict[str, Comparison]:
+        return self.compared.get(lambda: comparison_queries.totals(session))
 
     def _lesion_figures(self, session: Session, rows: Any) -> dict[str, Figure]:
         return figures(

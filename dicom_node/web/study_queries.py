@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnExpressionArgument, and_, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from db.models import Instance, LesionRow, Patient, Study
 from db.outcomes import Analysis
@@ -78,13 +78,14 @@ def given_up() -> ColumnExpressionArgument[bool]:
 
 
 def results_stale(*conditions: ColumnExpressionArgument[bool]) -> ColumnExpressionArgument[bool]:
-    """Whose results do not show what a person said of the findings."""
-    return exists().where(
-        Analysis.study_instance_uid == Study.study_instance_uid,
-        Analysis.study_revision == Study.revision,
-        Analysis.issued_edition < Analysis.edition,
-        *conditions,
+    """Whose results do not show what a person said of the findings; a list of few, so that it is made once."""
+    newest = aliased(Study)
+    stale = (
+        select(Analysis.study_instance_uid)
+        .join(newest, newest.study_instance_uid == Analysis.study_instance_uid)
+        .where(Analysis.issued_edition < Analysis.edition, Analysis.study_revision == newest.revision, *conditions)
     )
+    return Study.study_instance_uid.in_(stale)
 
 
 def results_given_up() -> ColumnExpressionArgument[bool]:
