@@ -17,8 +17,12 @@ from dicom_node.building import Material, build, material_of, result_uid
 from dicom_node.config import Peer
 from dicom_node.node import Node
 from dicom_node.report.header import header_sha256
+from dicom_node.report.profiles import PROFILES
 
 log = logging.getLogger(__name__)
+
+IN_WORDS = ("SR", "SC")
+"""Kinds of results that also tell of an analysis that found nothing."""
 
 
 def report(node: Node, study_instance_uid: str, revision: int) -> str:
@@ -105,11 +109,12 @@ def _supersede(session: Session, old: Result, new: Result) -> None:
 
 
 def _retire(session: Session, earlier: Sequence[Result], built: Sequence[Result]) -> None:
-    """Nothing found leaves no SEG to replace the earlier one: then the new SR does, which says so."""
+    """Nothing found leaves no drawing to replace the earlier one: then the new SR does, or the page, which says so."""
     if built:
+        standing = next((result for result in built if result.kind == "SR"), built[-1])
         for old in earlier:
             if old.profile not in {result.profile for result in built}:
-                _supersede(session, old, built[-1])
+                _supersede(session, old, standing)
 
 
 def _put(session: Session, hearers: Iterable[Peer], made: Sequence[Result]) -> None:
@@ -131,7 +136,8 @@ def _mark_what_stays(
 ) -> None:
     """Where nothing that we send replaces an earlier object, its delivery says that it no longer holds.
 
-    A destination that takes only SEG keeps the old one when a later analysis finds nothing: there is no empty SEG.
+    A destination that takes only drawings (SEG, GSPS, KO, RTSTRUCT) keeps the old ones when a later analysis finds
+    nothing: there is no empty one.
     """
     state = material.analysis.state
     if state == analyses.NOT_ANALYSED:  # that says nothing of what was found before
@@ -140,15 +146,20 @@ def _mark_what_stays(
     because = "a person took all findings out" if taken_out else f"a later analysis: {state}"
     for old in earlier:
         replaced = {
-            peer.name
-            for peer in hearers
-            if any(new.profile in peer.deliver and (new.profile == old.profile or new.kind == "SR") for new in made)
+            peer.name for peer in hearers if any(new.profile in peer.deliver and _replaces(new, old) for new in made)
         }
         for destination in deliveries.outdate(session, old.result_sop_instance_uid, replaced, because):
             log.warning(
                 "sop_instance=%s stays at destination=%s and no longer holds; %s",
                 old.result_sop_instance_uid, destination, because,
             )  # fmt: skip
+
+
+def _replaces(new: Result, old: Result) -> bool:
+    """Whether a destination that gets the new result has no more use for the old one: it is the same encoding, or what
+    stood in for it where its class was refused, or the new one says in words what came of the analysis.
+    """
+    return new.profile == old.profile or PROFILES[new.profile].fallback == old.profile or new.kind in IN_WORDS
 
 
 def build_more(node: Node, analysis_id: str, profiles: Collection[str]) -> list[Result]:

@@ -129,13 +129,3 @@ def plane_of(header: Dataset) -> Plane:
     rx, ry, rz, cx, cy, cz = (float(value) for value in header.ImageOrientationPatient)
     row_mm, col_mm = (float(value) for value in header.PixelSpacing)
     return Plane(PointMm(x, y, z), (rx, ry, rz), (cx, cy, cz), PixelSpacing(row_mm, col_mm))
-
-
-def with_thickness(header: Dataset, thickness_mm: float) -> Dataset:
-    """The header, or a copy that states a thickness: highdicom insists on one, a CT may leave it empty (type 2)."""
-    if "SliceThickness" in header:
-        return header
-    stand_in = Dataset()
-    stand_in.update(header)
-    stand_in.SliceThickness = thickness_mm
-    return stand_in

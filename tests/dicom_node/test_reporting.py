@@ -249,6 +249,51 @@ def test_a_segmentation_that_nothing_can_replace_is_marked_where_it_stays(
     assert "destination=waits" not in caplog.text
 
 
+def test_drawings_that_nothing_can_replace_are_marked_where_they_stay_and_go_on_in_their_series(site: Site) -> None:
+    kinds = {"gsps": "PR", "ko": "KO", "rtstruct": "RTSTRUCT", "seg-labelmap": "SEG"}
+    there = with_peers(site, *(peer(name, [name]) for name in kinds))
+    assert found(there) == "found, 4 objects"
+    for name in kinds:
+        deliver_all(there, name)
+    assert none_found_now(there) == "none found, 0 objects"
+    stays = "Success; no longer holds, delete it there (a later analysis: none found)"
+    for name, kind in kinds.items():
+        assert outbox(there, name) == [(kind, "delivered", stays)]
+    arrive(there, corrected("RIGHT AFTER ALL"))
+    found(there)
+    for name, kind in kinds.items():
+        assert outbox(there, name)[1:] == [(kind, "waiting", "")]
+    rows = ledger(there, UID)
+    assert {(row.kind, row.number) for row in rows} == {(kind, number) for kind in kinds.values() for number in (1, 2)}
+    assert len({row.series for row in rows}) == len(kinds), "each encoding has one"
+    newest = {row.uid for row in rows if row.number == 2}
+    assert {row.superseded_by for row in rows} == {None, *newest}
+
+
+def test_a_picture_of_lesions_is_followed_by_a_page_that_says_there_are_none(site: Site) -> None:
+    there = with_peers(site, peer("told", ["gsps", "sc"]), peer("asks", ["sc"], report_empty=True))
+    found(there)
+    deliver_all(there, "told")
+    assert none_found_now(there) == "none found, 1 objects"
+    superseded = deliveries.SUPERSEDED
+    assert outbox(there, "told") == [
+        ("PR", "delivered", "Success"),
+        ("SC", "delivered", "Success"),
+        ("SC", "waiting", ""),
+    ]
+    assert outbox(there, "asks") == [("SC", "discarded", superseded), ("SC", "waiting", "")]
+    page = dcmread(next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SC']}.dcm")))
+    assert (page.InstanceNumber, page.Modality) == (2, "OT")
+
+
+def test_a_picture_shows_the_pixels_of_its_slices(site: Site) -> None:
+    there = with_peers(site, peer("takes", ["sc"]))
+    found(there)
+    page = dcmread(next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SC']}.dcm")))
+    grey = (page.pixel_array == page.pixel_array[..., :1]).all(axis=-1)
+    assert len(np.unique(page.pixel_array[grey])) > 100
+
+
 def test_images_of_which_no_result_can_be_made_end_with_the_reason(site: Site) -> None:
     images = corrected()
     for image in images:
