@@ -145,7 +145,8 @@ def release_findings(
 
     kept: detection_id of every finding that goes out: the others are rejected, and a rejected one among them is
     restored. None leaves all of them as they are. Where that changes what is reported, the results are made anew and
-    not held again. Raises RequestError if nothing is held, if none is kept, or if one is no finding of the analysis.
+    not held again. Raises RequestError if nothing is held, if none is kept of those that stand, or if one is no finding
+    of the analysis.
     """
     analysis = findings.lock(session, analysis_id)
     held = findings.held(session, analysis_id, destination)
@@ -165,7 +166,7 @@ def release_findings(
 def _keep(session: Session, now: datetime, actor: str, analysis: Analysis, kept: Collection[str]) -> None:
     rows = findings.of_analysis(session, analysis.analysis_id)
     unknown = set(kept) - {row.detection_id for row in rows}
-    if unknown or not kept:
+    if unknown or (not kept and not all(row.discarded_by for row in rows)):
         because = "this is no finding of the analysis" if unknown else "nothing is ticked; discard all takes all out"
         raise RequestError(
             because, analysis=analysis.analysis_id, **({"detections": sorted(unknown)} if unknown else {})

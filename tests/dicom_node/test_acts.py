@@ -126,6 +126,16 @@ def test_a_rejected_finding_that_is_kept_after_all_is_restored(session: Session)
     assert session.get_one(Analysis, ANALYSIS).edition == 2
 
 
+def test_with_all_findings_taken_out_the_result_that_says_so_can_go(session: Session) -> None:
+    for finding in (SURE, LIKELY):
+        acts.judge_finding(session, NOW, READER, "reject", finding)
+    for result in session.scalars(select(Result)):  # the worker has made them anew
+        result.edition = 2
+    session.flush()
+    assert release(session, set()) == "The results are released; their delivery to pacs, ris begins at once."
+    assert rejected(session) == {SURE, LIKELY} and session.get_one(Analysis, ANALYSIS).edition == 2
+
+
 def test_a_release_can_be_for_one_destination(session: Session) -> None:
     release(session, None, "ris")
     assert states(session) == {"pacs": {"held"}, "ris": {"waiting"}}
