@@ -203,14 +203,15 @@ def test_slicer_reads_the_axes_as_numbers() -> None:
 # --- AIR ----------------------------------------------------------------------------------------------------------
 
 
-def test_air_gives_region_and_axes_of_a_lesion_one_tracking_uid_and_the_templates_their_places() -> None:
+def test_air_holds_all_of_a_lesion_in_one_group_of_planar_regions() -> None:
     groups = groups_of(read_back(measurement_report(lesions(), context(), "air")))
-    assert [group.ContentTemplateSequence[0].TemplateIdentifier for group in groups] == ["1410", "1501"] * 3
-    assert [children(group, "112040")[0].UID for group in groups] == [uid for uid in TRACKING for _ in range(2)]
-    for region, axes in zip(groups[::2], groups[1::2], strict=True):
-        assert [item.GraphicType for item in region.ContentSequence if item.ValueType == "SCOORD"] == ["POLYLINE"]
-        numbers = [item for item in axes.ContentSequence if item.ValueType == "NUM"]
-        assert [number.ConceptNameCodeSequence[0].CodeMeaning for number in numbers] == ["Long Axis", "Short Axis"]
+    assert [group.ContentTemplateSequence[0].TemplateIdentifier for group in groups] == ["1410"] * 3
+    assert [children(group, "112040")[0].UID for group in groups] == list(TRACKING)
+    for group in groups:
+        assert children(group, "111030")[0].GraphicType == "POLYLINE"
+        axes = [children(group, code)[0] for code in ("103339001", "103340004")]
+        assert [[child.ValueType for child in axis.ContentSequence] for axis in axes] == [["SCOORD"], ["SCOORD"]]
+        assert children(group, "276214006")[0].ConceptCodeSequence[0].CodeValue == "49755003"
 
 
 def test_air_names_the_time_point_by_the_date_of_the_study_where_it_is_known() -> None:
