@@ -80,15 +80,20 @@ def draw_batch(
     """
     centres = [(scan, z, mark.box) for scan in scans for mark in scan.sure for z in _shown_on(scan, mark, settings)]
     centres += [(scan, found.z, found.box) for scan in scans for found in scan.found if found.label != IGNORED]
-    hard = [(scan, found.z, found.box) for scan in scans for found in scan.suspicious]
+    rejected = [(scan, found.z, found.box) for scan in scans for found in scan.rejected]
+    hard = rejected + [(scan, found.z, found.box) for scan in scans for found in scan.suspicious]
+    # A few that people rejected are shown as often as a lesion is, or the crops would be of them alone.
+    hard_share = settings.hard_share * (min(1.0, len(hard) / len(centres)) if len(hard) == len(rejected) else 1.0)
+    # Where people rejected something and marked nothing, nobody said that the rest is healthy.
+    healthy = [scan for scan in scans if scan.marks or not scan.rejected]
     images, targets = [], []
     for index in range(settings.crops):
         if index < settings.marked:
             scan, z, box = centres[int(rng.integers(len(centres)))]
-        elif hard and rng.random() < settings.hard_share:
+        elif hard and rng.random() < hard_share:
             scan, z, box = hard[int(rng.integers(len(hard)))]
         else:
-            scan = scans[int(rng.integers(len(scans)))]
+            scan = healthy[int(rng.integers(len(healthy)))]
             z, box = int(rng.integers(scan.scan.slices)), None
         image, target = one_crop(scan, z, box, transplants, settings, inputs, augment, rng)
         images.append(image)

@@ -26,13 +26,12 @@ from db.local_files import LocalFiles
 from detector import snapshot
 from detector.cache import CachedScan, remove_unused
 from detector.dataset import (
+    ACCEPTED,
+    REJECTED,
     Classes,
     Truth,
     classes_of,
-    known_scans,
     label_generation,
-    load_scans,
-    marked_scans,
     training_set_id,
     truths,
 )
@@ -41,6 +40,7 @@ from detector.evaluate import evaluate, figures
 from detector.froc import ScanResult, operating_curve
 from detector.gate import GateSettings, Verdict, decide, held_against
 from detector.loop import TrainSettings, train
+from detector.marked import known_scans, load_scans, marked_scans
 from detector.merge import MergeSettings
 from detector.model import LesionDetector, NetworkSettings, build
 from detector.model_files import LoadedModel, card_bytes, card_of, load_model, names_of, weights_bytes
@@ -48,6 +48,7 @@ from detector.prepare import InputSettings
 from detector.snapshot import Snapshot
 from mining import child
 from mining.body import lite0_weights
+from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,13 @@ class Order:
     gate_margin: float = 0.05
     gate_min_lesions: int = 20
     max_steps: int | None = None
+    exclude: tuple[str, ...] = ()
+    let_in: tuple[str, ...] = ()
+    """As in section `[harvest]`: of which images nothing is learnt."""
+
+    @property
+    def fitness(self) -> HarvestSettings:
+        return HarvestSettings(exclude=tuple(self.exclude), let_in=frozenset(self.let_in))
 
 
 def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress: child.Progress) -> dict[str, Any]:
@@ -76,7 +84,7 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
     Raises TrainingError if there is no marked lesion to learn from or the training diverges.
     """
     began_at, device = time.time(), device_of(order.device)
-    begun = _begun(sessions, Path(order.run_dir))
+    begun = _begun(sessions, Path(order.run_dir), order.fitness)
     rows, set_id, classes = begun.rows, training_set_id(begun.rows), classes_of(begun.rows)
     inputs = InputSettings(pixel_mm=pixel_size_mm(rows))
     with reading(sessions) as session:
@@ -91,7 +99,11 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
         "classes_by_category_id": list(classes.ids),
         "training_set_id": set_id,
         "label_generation": begun.label_generation,
-        "lesions": {split: sum(not row.doubtful for row in _of(rows, split)) for split in ("train", "val", "test")},
+        "lesions": {split: sum(row.is_mark for row in _of(rows, split)) for split in ("train", "val", "test")},
+        "answers": {
+            origin: {split: sum(row.origin == origin for row in _of(rows, split)) for split in ("train", "val", "test")}
+            for origin in (ACCEPTED, REJECTED)
+        },
         "frozen_set": figures(judged["test"]),
         "validation": figures(judged["val"]),
         "seed": order.seed,
@@ -103,14 +115,14 @@ def make_candidate(sessions: Sessions, files: LocalFiles, order: Order, progress
     return outcome
 
 
-def _begun(sessions: Sessions, run_dir: Path) -> Snapshot:
+def _begun(sessions: Sessions, run_dir: Path, fitness: HarvestSettings) -> Snapshot:
     """What an interrupted run of this folder began with, or what is known now."""
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     begun = snapshot.read(run_dir)
     if begun is not None:
         return begun
     with reading(sessions) as session:
-        return snapshot.keep(run_dir, truths(session), label_generation(session))
+        return snapshot.keep(run_dir, truths(session, fitness), label_generation(session))
 
 
 def _compared(
@@ -189,11 +201,16 @@ def _judge(
 
 
 def evaluate_model(
-    sessions: Sessions, files: LocalFiles, model_id: str, device: str, progress: child.Progress
+    sessions: Sessions,
+    files: LocalFiles,
+    model_id: str,
+    device: str,
+    progress: child.Progress,
+    fitness: HarvestSettings = DEFAULT_SETTINGS,
 ) -> dict[str, Any]:
     """A registered model's figures on the frozen set as it is now. Raises RequestError for an unknown model."""
     with reading(sessions) as session:
-        rows, row = truths(session), registry.get(session, model_id)
+        rows, row = truths(session, fitness), registry.get(session, model_id)
     model = load_model(row.card, row.weights_sha256, files, device_of(device))
     return figures(_judge(sessions, files, rows, model, "test", progress))
 

@@ -1,38 +1,34 @@
-"""Rows → what a model learns from and is judged on. Shell: it reads the database and, through the cache, the files.
+"""Rows → what a model learns from and is judged on (`detector.marked` sets it into the scans). Shell.
 
 What counts is every row of truth whose image is here; its split is the patient's, for ever. One lesion on one image is
 one mark, however many readers drew it. A doubtful mark is neither learnt nor counted, but what it shows is no
 background, and a finding there no mistake.
+
+What people said of our detections counts too (docs/answers.md): one that was accepted is a mark where no reader drew
+the lesion, one that was rejected is background to be shown again. What they changed is a lesion that they drew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db.errors import ContentError, TrainingError
-from db.files import FileStore
-from db.geometry import DEEPLESION_MARGIN_PX, BoxPx, PointPx
+from db.geometry import BoxPx, PointPx
+from db.judged import JudgedDetection, judged_detections
 from db.lesions import box_of
 from db.measurement import ImageReference
 from db.models import LabelGeneration, LesionRow
-from db.studies import current_instances
-from detector.cache import CachedScan, cached_scan
-from detector.evaluate import KnownScan
-from detector.marks import Mark, TrainingScan
-from detector.prepare import InputSettings
-from detector.targets import IGNORED
-from mining.child import Progress
+from mining.fitness import ImageFacts
+from mining.settings import DEFAULT_SETTINGS, HarvestSettings
 
-log = logging.getLogger(__name__)
+DRAWN, ACCEPTED, REJECTED = "drawn", "accepted", "rejected"
+"""Where a truth comes from: a reader's drawing, or a detection of ours that a person judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,7 @@ class Truth:
     """One marked lesion. `patient` joins what belongs to one patient; it is never logged or stored."""
 
     lesion_id: str
+    """Of a detection that was judged: its detection_id."""
     patient: str
     study_instance_uid: str
     series_instance_uid: str
@@ -56,6 +53,13 @@ class Truth:
     """Possibly noisy: something was marked, but its outline is not to be trusted."""
     redrawn: tuple[BoxPx, ...] = ()
     """The boxes of the same lesion on this image as others drew it."""
+    origin: str = DRAWN
+    """DRAWN, ACCEPTED or REJECTED; the last is no lesion."""
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether there is a lesion to learn and to find."""
+        return not self.doubtful and self.origin != REJECTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,20 @@ class Classes:
         return self.ids.index(category_id) + 1 if category_id in self.ids else 1
 
 
-def truths(session: Session) -> list[Truth]:
-    """All lesions that count, each once an image, and the doubtful marks beside them; in the order of their ids."""
+def truths(session: Session, settings: HarvestSettings = DEFAULT_SETTINGS) -> list[Truth]:
+    """All lesions that count, each once an image, the doubtful marks beside them, and what people rejected.
+
+    In the order of their ids. settings: of which images nothing is learnt (`mining.fitness`).
+    """
+    judged = [_judged(row) for row in judged_detections(session) if _is_fit(row, settings)]
+    accepted = one_mark_a_lesion([row for row in judged if row.origin == ACCEPTED])
+    rejected = [row for row in judged if row.origin == REJECTED and row.split == "train"]
+    marks = judged_beside_drawn([*one_mark_a_lesion(drawn(session)), *accepted])
+    return sorted([*beside_sure_ones(marks), *rejected], key=lambda row: row.lesion_id)
+
+
+def drawn(session: Session) -> list[Truth]:
+    """What readers drew, every measurement by itself."""
     rows = session.scalars(
         select(LesionRow)
         .where(
@@ -85,7 +101,17 @@ def truths(session: Session) -> list[Truth]:
         )
         .order_by(LesionRow.lesion_id)
     )
-    return beside_sure_ones(one_mark_a_lesion([_truth(row) for row in rows]))
+    return [_truth(row) for row in rows]
+
+
+def judged_beside_drawn(rows: Sequence[Truth]) -> list[Truth]:
+    """Without what was only accepted in series of val and test that nobody drew in.
+
+    There all truth would be what the model in use had found: it could not miss, and no other could do better. Where a
+    reader drew a lesion, too, what was accepted beside it counts, or to find it would be a mistake.
+    """
+    series = {row.series_instance_uid for row in rows if row.origin == DRAWN and row.is_mark}
+    return [row for row in rows if row.origin == DRAWN or row.split == "train" or row.series_instance_uid in series]
 
 
 def one_mark_a_lesion(rows: Sequence[Truth]) -> list[Truth]:
@@ -101,12 +127,12 @@ def one_mark_a_lesion(rows: Sequence[Truth]) -> list[Truth]:
     for left in groups.values():
         while left:
             first = left[0].box
-            chosen.append(_median([row for row in left if _in_one_place(row.box, first)]))
-            left = [row for row in left if not _in_one_place(row.box, first)]
+            chosen.append(_median([row for row in left if in_one_place(row.box, first)]))
+            left = [row for row in left if not in_one_place(row.box, first)]
     return sorted(chosen, key=lambda row: row.lesion_id)
 
 
-def _in_one_place(a: BoxPx, b: BoxPx) -> bool:
+def in_one_place(a: BoxPx, b: BoxPx) -> bool:
     return _holds(a, b.centre) or _holds(b, a.centre)
 
 
@@ -124,7 +150,7 @@ def _median(together: Sequence[Truth]) -> Truth:
 
 def beside_sure_ones(rows: Sequence[Truth]) -> list[Truth]:
     """Without the doubtful marks of series that have no other: there is nothing to learn and nothing to find."""
-    series = {row.series_instance_uid for row in rows if not row.doubtful}
+    series = {row.series_instance_uid for row in rows if row.is_mark}
     return [row for row in rows if row.series_instance_uid in series]
 
 
@@ -146,8 +172,33 @@ def _truth(row: LesionRow) -> Truth:
     )
 
 
+def _judged(row: JudgedDetection) -> Truth:
+    return Truth(
+        lesion_id=row.detection_id,
+        patient=f"{row.issuer_of_patient_id}\x1f{row.patient_id}",
+        study_instance_uid=row.study_instance_uid,
+        series_instance_uid=row.series_instance_uid,
+        image=row.image,
+        box=row.box,
+        long_axis_mm=row.long_axis_mm,
+        spacing_mm=row.row_spacing_mm,
+        category_id=row.category_id,
+        category=row.category,
+        split=row.split,
+        lesion_identity=row.tracking_uid,
+        origin=row.verdict,
+    )
+
+
+def _is_fit(row: JudgedDetection, settings: HarvestSettings) -> bool:
+    facts = ImageFacts(
+        row.image_purpose, row.series_description, row.study_description, row.manufacturer, row.patient_id
+    )
+    return facts.unfit_because(settings) is None
+
+
 def training_set_id(rows: Sequence[Truth]) -> str:
-    """The hash of the members: the same rows, images, boxes, splits and categories give the same id."""
+    """The hash of the members: the same rows, images, boxes, splits, categories and verdicts give the same id."""
     members = sorted(
         (
             row.lesion_id,
@@ -158,6 +209,7 @@ def training_set_id(rows: Sequence[Truth]) -> str:
             row.long_axis_mm,
             row.doubtful,
             [astuple(box) for box in row.redrawn],
+            *([] if row.origin == DRAWN else [row.origin]),
         )
         for row in rows
     )
@@ -176,94 +228,9 @@ def classes_of(rows: Sequence[Truth]) -> Classes:
     names = {
         row.category_id: row.category
         for row in rows
-        if row.split == "train" and row.category_id is not None and not row.doubtful
+        if row.split == "train" and row.category_id is not None and row.is_mark
     }
     if not names:
         return Classes((None,), ("lesion",))
     ids = tuple(sorted(names))
     return Classes(ids, tuple(names[category_id] or f"category {category_id}" for category_id in ids))
-
-
-def load_scans(
-    session: Session,
-    rows: Sequence[Truth],
-    files: FileStore,
-    inputs: InputSettings,
-    cache_dir: Path,
-    progress: Progress,
-) -> dict[str, CachedScan]:
-    """The scans of the rows' series, by Series Instance UID.
-
-    A series that is no regular stack, or of which a file is gone, is left out and logged.
-
-    Raises TrainingError if none is left.
-    """
-    series = sorted({(row.study_instance_uid, row.series_instance_uid) for row in rows})
-    scans: dict[str, CachedScan] = {}
-    for number, (study_uid, series_uid) in enumerate(series, start=1):
-        paths = [
-            files.path(instance.file_name)
-            for instance in current_instances(session, study_uid)
-            if instance.series_instance_uid == series_uid
-        ]
-        try:
-            scans[series_uid] = cached_scan(paths, inputs, cache_dir)
-        except (ContentError, FileNotFoundError) as error:  # a lost file costs its series, not the run
-            log.warning("left out series=%s: %s", series_uid, getattr(error, "strerror", None) or error)
-        progress("prepare", number, len(series))
-    if series and not scans:
-        raise TrainingError("no series with a marked lesion can be read", series=len(series))
-    return scans
-
-
-def marked_scans(
-    rows: Sequence[Truth], scans: dict[str, CachedScan], classes: Classes
-) -> list[tuple[TrainingScan, CachedScan]]:
-    """The series of the rows with their marks, in the order of their UIDs."""
-    made = []
-    for series_uid, members in _by_series(rows, scans).items():
-        cached = scans[series_uid]
-        marks = tuple(
-            Mark(
-                z,
-                cached.scan.frame.to_network(row.box),
-                IGNORED if row.doubtful else classes.label(row.category_id),
-                row.long_axis_mm / 2,
-                DEEPLESION_MARGIN_PX * cached.scan.frame.col_scale,
-            )
-            for row, z in members
-        )
-        made.append((TrainingScan(cached.scan, marks), cached))
-    return made
-
-
-def known_scans(rows: Sequence[Truth], scans: dict[str, CachedScan]) -> list[KnownScan]:
-    """The series of the rows with what is marked in them, for evaluation; a series without a sure mark is left out."""
-    made = []
-    for series_uid, members in _by_series(rows, scans).items():
-        cached = scans[series_uid]
-        sure = [(row, z) for row, z in members if not row.doubtful]
-        if not sure:
-            continue
-        made.append(
-            KnownScan(
-                patient=sure[0][0].patient,
-                scan=cached.scan,
-                spacing=cached.spacing,
-                truths=tuple({z: row.box} for row, z in sure),
-                counts=(True,) * len(sure),
-                redrawn=tuple((place, {z: box}) for place, (row, z) in enumerate(sure) for box in row.redrawn),
-                doubtful=tuple({z: row.box} for row, z in members if row.doubtful),
-            )
-        )
-    return made
-
-
-def _by_series(rows: Sequence[Truth], scans: dict[str, CachedScan]) -> dict[str, list[tuple[Truth, int]]]:
-    """Each series' lesions and the slices they are on; a lesion whose image is not among the slices is left out."""
-    by_series: dict[str, list[tuple[Truth, int]]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row.series_instance_uid, row.lesion_id)):
-        cached = scans.get(row.series_instance_uid)
-        if cached is not None and row.image in cached.images:
-            by_series[row.series_instance_uid].append((row, cached.images.index(row.image)))
-    return dict(by_series)

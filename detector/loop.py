@@ -24,7 +24,7 @@ from detector.marks import Found, Mark, TrainingScan
 from detector.merge import MergeSettings, Track, merge
 from detector.model import LesionDetector
 from detector.prepare import Frame, InputSettings
-from detector.second_look import SecondLookSettings, sort_findings
+from detector.second_look import SecondLookSettings, sort_findings, without_rejected
 from detector.transplant import cut_out
 from mining.child import Progress
 
@@ -151,7 +151,7 @@ def look_again(
         boxes = boxes_on_slices(model, scan.scan, inputs, settings.second_look.every_mm, device, mirrored=False)
         tracks = merge(boxes, scan.scan.positions_mm, spacing, MergeSettings())
         looked_at.append(number)
-        seen.append((tracks, scan.marks, scan.scan.frame))
+        seen.append((without_rejected(tracks, scan.rejected, scan.scan.frame), scan.marks, scan.scan.frame))
         progress("look again", len(seen), len(scans))
     state.found, state.suspicious = [[] for _ in scans], [[] for _ in scans]
     for number, (found, suspicious) in zip(looked_at, sort_findings(seen, settings.second_look), strict=True):

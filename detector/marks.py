@@ -42,6 +42,8 @@ class TrainingScan:
     found: tuple[Found, ...] = ()
     suspicious: tuple[Found, ...] = ()
     """Where a round found something too weak to be a lesion: the background worth showing again."""
+    rejected: tuple[Found, ...] = ()
+    """What a model had reported and people rejected: background for certain."""
 
     @property
     def sure(self) -> tuple[Mark, ...]:

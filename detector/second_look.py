@@ -62,7 +62,12 @@ def sort_findings(
     return [(tuple(found), tuple(suspicious)) for found, suspicious in sorted_out]
 
 
-def _touches(track: Track, mark: Mark, frame: Frame) -> bool:
+def without_rejected(tracks: Sequence[Track], rejected: Sequence[Found], frame: Frame) -> list[Track]:
+    """The findings that nobody rejected yet; what people rejected is background, however sure a model is of it."""
+    return [track for track in tracks if not any(_touches(track, one, frame) for one in rejected)]
+
+
+def _touches(track: Track, mark: Mark | Found, frame: Frame) -> bool:
     """Whether the track is what the mark shows: it crosses the marked slice, or the next ones, at the marked place."""
     marked = frame.to_native(mark.box)
     return any(abs(box.z - mark.z) <= 2 and _overlap(box.box, marked) for box in track.boxes)

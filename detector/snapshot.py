@@ -20,7 +20,7 @@ from detector.dataset import Truth
 log = logging.getLogger(__name__)
 
 NAME = "snapshot.json"
-FORMAT = 2
+FORMAT = 3
 """Counts up when a snapshot holds something else."""
 
 

@@ -18,7 +18,8 @@ from mining import child
 def work(order: dict[str, Any]) -> dict[str, Any]:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     torch.set_num_threads(os.cpu_count() or 1)
-    optional = {name: order[name] for name in ("gate_margin", "gate_min_lesions", "max_steps") if name in order}
+    names = ("gate_margin", "gate_min_lesions", "max_steps", "exclude", "let_in")
+    optional = {name: order[name] for name in names if name in order}
     wanted = Order(order.get("budget_s"), order["seed"], order["device"], order["body"], order["run_dir"], **optional)
     sessions = open_sessions(order["database_url"])
     return make_candidate(sessions, LocalFiles(Path(order["data_dir"])), wanted, child.report)

@@ -109,7 +109,8 @@ def evaluate_now(node: Node, given: str | None, progress: Progress) -> list[dict
     model_id = _model_id(node, given)
     device = node.config.detector.device
     with device_of_its_own(node.config, detecting=True):
-        figures = evaluate_model(node.sessions, LocalFiles(node.config.data_dir), model_id, device, progress)
+        files, fitness = LocalFiles(node.config.data_dir), node.config.harvest.settings()
+        figures = evaluate_model(node.sessions, files, model_id, device, progress, fitness)
     if figures["sensitivity"] is None:
         raise RequestError("the frozen set holds no lesion yet", scans=figures["scans"])
     shared = {"model_id": model_id, "lesions": figures["lesions"], "scans": figures["scans"]}

@@ -206,6 +206,8 @@ def train_order(node: Node, run: object) -> dict[str, Any]:
         run_dir=str(_run_dir(node, run)),
         gate_margin=node.config.gate.margin,
         gate_min_lesions=node.config.gate.min_lesions,
+        exclude=node.config.harvest.exclude,
+        let_in=node.config.harvest.let_in,
     )
 
 

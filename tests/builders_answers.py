@@ -1,7 +1,8 @@
 """Answers to our results made in code: as OHIF saves them, and as assessments in words.
 
 OHIF's shapes are those that version 3.13.2 wrote in a browser: Enhanced SR, no reader's name, fresh tracking UIDs, our
-codes and labels kept, our certainty and algorithm gone; of the predecessor no SOP class, in a new series no predecessor.
+codes and labels kept, our certainty and algorithm gone. In our series it names ours as predecessor, without a SOP class;
+in a new series it names nothing.
 """
 
 from __future__ import annotations

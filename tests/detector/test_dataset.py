@@ -20,13 +20,11 @@ from detector.dataset import (
     Classes,
     Truth,
     classes_of,
-    known_scans,
-    load_scans,
-    marked_scans,
     one_mark_a_lesion,
     training_set_id,
     truths,
 )
+from detector.marked import known_scans, load_scans, marked_scans
 from detector.targets import IGNORED
 
 STUDIES = 14
