@@ -1,7 +1,7 @@
 """Answers to our results made in code: as OHIF saves them, and as assessments in words.
 
 OHIF's shapes are those that version 3.13.2 wrote in a browser: Enhanced SR, no reader's name, fresh tracking UIDs, our
-codes and labels kept, our certainty and algorithm gone. In our series it names ours as predecessor, without a SOP class;
+codes and labels kept, our certainty and algorithm gone. In our series it names ours as predecessor, without SOP class;
 in a new series it names nothing.
 """
 
