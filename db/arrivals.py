@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from db.contents import CONFLICT, CURRENT, RECEIVING, SUPERSEDED
 from db.models import Instance, Refusal, Study
-from db.outcomes import Analysis, Delivery, Result
+from db.outcomes import Analysis, Audit, Delivery, Result, Translation
+from db.translations import SENT
 from db.upsert import insert_once
 
 
@@ -102,7 +103,7 @@ def _superseded_is_back(session: Session, arrival: Arrival, now: datetime) -> bo
 
 
 def not_returned(session: Session, study_instance_uid: str, destination: str) -> int:
-    """How many of our results for a study a destination took and did not send back: it counts them, we do not."""
+    """How many of our objects for a study a destination took and did not send back: it counts them, we do not."""
     back = exists().where(
         Instance.sop_instance_uid == Result.result_sop_instance_uid,
         Instance.study_instance_uid == study_instance_uid,
@@ -115,7 +116,29 @@ def not_returned(session: Session, study_instance_uid: str, destination: str) ->
         .where(Analysis.study_instance_uid == study_instance_uid, Delivery.destination == destination)
         .where(Delivery.delivered_at.is_not(None), ~back)
     )
-    return session.scalar(taken) or 0
+    return (session.scalar(taken) or 0) + _translations_not_returned(session, study_instance_uid, destination)
+
+
+def _translations_not_returned(session: Session, study_instance_uid: str, destination: str) -> int:
+    """A person sends them, so that the audit knows where they went."""
+    back = exists().where(
+        Instance.sop_instance_uid == Translation.result_sop_instance_uid,
+        Instance.study_instance_uid == study_instance_uid,
+        Instance.state == CURRENT,
+    )
+    sent = exists().where(
+        Audit.action == SENT,
+        Audit.target == Translation.result_sop_instance_uid,
+        Audit.facts["destination"].as_string() == destination,
+    )
+    return (
+        session.scalar(
+            select(func.count(Translation.result_sop_instance_uid)).where(
+                Translation.study_instance_uid == study_instance_uid, sent, ~back
+            )
+        )
+        or 0
+    )
 
 
 def has_content(session: Session, sop_instance_uid: str, content_sha256: str) -> bool:

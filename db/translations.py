@@ -14,6 +14,9 @@ from sqlalchemy.orm import Session
 from db.harvested import ANY_OF, batches
 from db.outcomes import Translation
 
+SENT = "send translation"
+"""The audit's name for it; its target is the object, its facts name the destination."""
+
 _TRANSLATED = select(Translation.source_sop_instance_uid).where(Translation.source_sop_instance_uid.in_(ANY_OF))
 
 

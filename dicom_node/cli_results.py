@@ -8,7 +8,7 @@ import click
 
 from db.errors import RequestError
 from dicom_node.config import BUILT_PROFILES, Config, find_config, load_config
-from dicom_node.console import configured, print_rows, progress_bars
+from dicom_node.console import actor, configured, print_rows, progress_bars
 
 
 @click.command()
@@ -74,6 +74,45 @@ def preview(config: Config, study_instance_uid: str, profiles: tuple[str, ...], 
         click.echo(f"{name}: has nothing to say of this study", err=True)
 
 
+@click.command()
+@click.argument("study_instance_uid")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), help="Where to write copies.")
+@click.option("--send", "peer", help="The peer of node.toml to send them to, at once.")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects.")
+@configured
+def translate(config: Config, study_instance_uid: str, folder: Path | None, peer: str | None, as_json: bool) -> None:
+    """Write people's marks in a study (GSPS, CAD, older SR ...) anew, as reports that viewers take up."""
+    from dicom_node.node import Node
+    from dicom_node.translate import send, write
+    from dicom_node.translate import translate as run
+
+    if folder is None and peer is None:
+        raise click.UsageError("say where they go: --to DIR, --send PEER, or both")
+    destination = None if peer is None else config.peer(peer)
+    node = Node.open(config)
+    done = run(node, study_instance_uid)
+    if folder is not None:
+        write(node, done, folder)
+    answers = {}
+    if destination is not None:
+        for each, answer in send(node, done, destination, actor()):
+            answers[each.sop_instance_uid] = answer
+            click.echo(f"{destination.name}: {each.sop_instance_uid}: {answer}", err=True)
+    print_rows(
+        [
+            {
+                "source": each.source_sop_instance_uid,
+                "kind": each.kind,
+                "marks": each.marks,
+                "translation": each.sop_instance_uid,
+                "answer": answers.get(each.sop_instance_uid, "") or each.why_not,
+            }
+            for each in done
+        ],
+        as_json,
+    )
+
+
 def add_to(main: click.Group) -> None:
-    for command in (check, preview):
+    for command in (check, preview, translate):
         main.add_command(command)

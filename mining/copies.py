@@ -111,10 +111,12 @@ def judge(
     """
     replaced = superseded_documents(predecessors)
     by_age = sorted(rows, key=lambda row: row.age)
+    of_translated = _copies_of_translated(by_age)
+    by_age = [row for row in by_age if row.lesion_id not in of_translated]
     excluded = _by_machines(by_age, own)
     excluded.update({row.lesion_id: SUPERSEDED for row in rows if row.source_sop_instance_uid in replaced})
     excluded.update(_measured_again([row for row in by_age if row.lesion_id not in excluded]))
-    originals: dict[str, str] = {}
+    originals = of_translated
     for reason in {None, *excluded.values()}:  # what is no truth is shown once, too, but hides no truth
         originals.update(
             _originals(
@@ -138,6 +140,22 @@ def judge(
         )
         for row in rows
     }
+
+
+def _copies_of_translated(by_age: Sequence[Harvested]) -> dict[str, str]:
+    """copy → original: what a person drew, we wrote anew for viewers, and somebody saved again as it was, whoever that
+    is and whenever: viewers give it other UIDs, and other people's names.
+    """
+    translated: dict[ImageReference, list[Harvested]] = defaultdict(list)
+    for row in by_age:
+        if row.translated and not row.by_algorithm:
+            translated[row.image].append(row)
+    copies: dict[str, str] = {}
+    for row in by_age:
+        for original in () if row.translated else translated.get(row.image, ()):
+            if same_drawing(row, original) or same_region(row, original):
+                copies.setdefault(row.lesion_id, original.lesion_id)
+    return copies
 
 
 def _by_machines(by_age: Sequence[Harvested], own: Iterable[OwnDetection]) -> dict[str, str]:
@@ -315,25 +333,19 @@ def _measured_again(standing: Sequence[Harvested]) -> dict[str, str]:
 
 
 def _originals(standing: Sequence[Harvested]) -> dict[str, str]:
-    """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader; of what
-    was translated by anybody, whose viewer gave it other UIDs.
-    """
+    """copy → original: the same points on the same image, of one lesion by UID, of one region or by one reader."""
     originals: dict[str, str] = {}
     drawn, regions = _Drawn(), _Drawn(regions=True)
-    translated: dict[ImageReference, list[Harvested]] = defaultdict(list)
-    for row in sorted(standing, key=lambda row: not row.translated):  # else the oldest first
+    for row in standing:  # the oldest first
         alike: list[Hashable] = [(row.image, "reader", row.reader)]
         if row.tracking_uid:
             alike.append((row.image, "lesion", row.tracking_uid))
         same = drawn.same(row, *alike)
         if row.outline is not None:
             same += regions.same(row, row.image)
-        same += [other for other in translated[row.image] if same_drawing(row, other) or same_region(row, other)]
         if same:
             originals[row.lesion_id] = min(same, key=lambda other: other.age).lesion_id
             continue
-        if row.translated:
-            translated[row.image].append(row)
         drawn.add(row, *alike)
         if row.outline is not None:
             regions.add(row, row.image)

@@ -1,0 +1,308 @@
+"""A reader's marks → a report that viewers take up as measurements: the same points, sizes and names. Pure.
+
+Two axes become a Bidirectional, one a Length, a region the RectangleROI around it; each as `report.sr_ohif` writes
+them. The document says whose marks they are and of which object it is a copy; it replaces nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import highdicom as hd
+import numpy as np
+from pydicom import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+)
+
+from db.codes import Code
+from db.files import is_valid_uid
+from db.geometry import Axis, PixelSpacing, PointPx
+from db.measurement import ImageReference, Measurement
+from db.uids import uid_from
+from dicom_node.report.concepts import concept
+from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
+from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment
+from dicom_node.report.header import UTF_8, copied_header, local_time
+from dicom_node.report.library import image_library
+from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
+
+SOP_CLASS_UID = str(Comprehensive3DSRStorage)
+SERIES_NUMBER = 9990
+LENGTH = Code("410668003", "SCT", "Length")
+LONGEST_CODE = 16
+"""Characters of a code value (PS3.3 table 8.8-1: SH); OHIF writes longer ones for free text."""
+LONGEST_LABEL = 120
+
+PROCEDURES = {
+    "CT": Code("25045-6", "LN", "CT unspecified body region"),
+    "MR": Code("25056-3", "LN", "MR unspecified body region"),
+    "US": Code("25061-3", "LN", "US unspecified body region"),
+    "PT": Code("44136-0", "LN", "PET unspecified body region"),
+    "CR": Code("43468-8", "LN", "XR unspecified body region"),
+    "DX": Code("43468-8", "LN", "XR unspecified body region"),
+}
+"""PS3.16 CID 100, by the modality of the images."""
+SLICES = {
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    MRImageStorage,
+    EnhancedMRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    EnhancedPETImageStorage,
+}
+IMAGING = Code("363679005", "SCT", "Imaging")
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The document that is copied. reference: None where it is no DICOM object outside of this node (AIM, CSV)."""
+
+    kind: str
+    description: str
+    reference: InstanceReference | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """An image that is marked. frame_number: None where it has only one."""
+
+    header: Dataset
+    spacing: PixelSpacing
+    frame_number: int | None = None
+
+
+Slices = Mapping[ImageReference, Slice]
+
+
+def is_taken_up(ds: Dataset) -> bool:
+    """Whether viewers take up a report as it is: every group of it names a tool."""
+    groups = groups_of(ds)
+    templates = [str(item.get("TemplateIdentifier", "")) for item in ds.get("ContentTemplateSequence") or ()]
+    return bool(groups) and templates == ["1500"] and all(tool_of(group) for group in groups)
+
+
+def translation(
+    marks: Sequence[Measurement],
+    slices: Slices,
+    original: Original,
+    device: ModelDescription,
+    identity: Identity,
+    made_at: datetime,
+) -> Dataset:
+    """The copy of one document's marks, which must lie on `slices`; COMPLETE and UNVERIFIED.
+
+    Source: PS3.16 TID 1500, 1501.
+    """
+    shown = {mark.image: slices[mark.image] for mark in marks}
+    first = next(iter(shown.values())).header
+    evidence = [each.header for each in {image.sop_instance_uid: one for image, one in shown.items()}.values()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names without a caret, which would be quoted
+        content = _content(marks, slices, original, device, first)
+        report = hd.sr.Comprehensive3DSR(
+            evidence=[_plain(each) for each in evidence],
+            content=content,
+            series_instance_uid=identity.series_instance_uid,
+            series_number=identity.series_number,
+            sop_instance_uid=identity.sop_instance_uid,
+            instance_number=identity.instance_number,
+            manufacturer=device.manufacturer,
+            manufacturer_model_name=device.name,
+            software_versions=device.software_version,
+            device_serial_number=device.device_uid,
+            is_complete=True,
+            is_final=False,
+            is_verified=False,
+            previous_versions=[each.as_dataset() for each in identity.predecessors] or None,
+            transfer_syntax_uid=ExplicitVRLittleEndian,
+            specific_character_set=UTF_8,
+        )
+    if original.reference is not None:
+        report.PertinentOtherEvidenceSequence = [_in_hierarchy(original.reference)]
+    return _finished(report, first, original, made_at)
+
+
+def _in_hierarchy(instance: InstanceReference) -> Dataset:
+    """Study, series, instance (PS3.3 table C.17-3)."""
+    named, series, study = Dataset(), Dataset(), Dataset()
+    named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = instance.series_instance_uid, [named]
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = instance.study_instance_uid, [series]
+    return study
+
+
+def _plain(source: Dataset) -> Dataset:
+    """What highdicom reads of evidence; the patient's attributes come by `_finished`, unchecked."""
+    plain = Dataset()
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID"):
+        setattr(plain, keyword, source.get(keyword))
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"):
+        setattr(plain, keyword, "")
+    plain.AccessionNumber = ""
+    return plain
+
+
+def _finished(report: Dataset, first: Dataset, original: Original, made_at: datetime) -> Dataset:
+    for element in copied_header(first):
+        report[Tag(element.tag)] = element
+    moment = local_time(first, made_at)
+    for level in ("InstanceCreation", "Content", "Series"):
+        setattr(report, f"{level}Date", moment.strftime("%Y%m%d"))
+        setattr(report, f"{level}Time", moment.strftime("%H%M%S"))
+    for equipment in report.get("ContributingEquipmentSequence", ()):
+        if "ContributionDateTime" in equipment:
+            equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
+    report.SeriesDescription = f"Copy of {original.kind}: {original.description}"[:LONG_STRING].rstrip(": ")
+    return report
+
+
+def _content(
+    marks: Sequence[Measurement], slices: Slices, original: Original, device: ModelDescription, first: Dataset
+) -> Dataset:
+    """TID 1500; the reader is the person observer if all marks are of one."""
+    readers = {mark.reader for mark in marks}
+    reader = next(iter(readers)) if len(readers) == 1 else ""
+    root = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(
+            observer_person_context=_person(reader) if reader else None,
+            observer_device_context=hd.sr.ObserverContext(
+                observer_type=concept(Code("121007", "DCM", "Device")),
+                observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+                    uid=device.device_uid, name=device.name, manufacturer_name=device.manufacturer
+                ),
+            ),
+        ),
+        procedure_reported=concept(PROCEDURES.get(str(first.get("Modality")), IMAGING)),
+        imaging_measurements=_groups(marks, slices, original, tell_reader=not reader),
+        title=concept(Code("126000", "DCM", "Imaging Measurement Report")),
+    )[0]
+    library = _library(list({mark.image: slices[mark.image] for mark in marks}.values()))
+    place = [_concept_of(item) for item in root.ContentSequence].index(MEASUREMENTS)
+    root.ContentSequence.insert(place, library)
+    return root
+
+
+def _library(shown: Sequence[Slice]) -> hd.sr.ContentItem:
+    """With what is known of slices (PS3.16 TID 1604); of projections and other images without a description."""
+    if all(str(each.header.SOPClassUID) in SLICES for each in shown):
+        return image_library([(each.header, each.frame_number) for each in shown])
+    contains = hd.sr.RelationshipTypeValues.CONTAINS
+    library = hd.sr.ContainerContentItem(concept(Code("111028", "DCM", "Image Library")), relationship_type=contains)
+    group = hd.sr.ContainerContentItem(
+        concept(Code("126200", "DCM", "Image Library Group")), relationship_type=contains
+    )
+    group.ContentSequence = [_entry(each) for each in shown]
+    library.ContentSequence = hd.sr.ContentSequence([group])
+    return library
+
+
+def _entry(shown: Slice) -> Dataset:
+    entry, named = Dataset(), Dataset()
+    named.ReferencedSOPClassUID = shown.header.SOPClassUID
+    named.ReferencedSOPInstanceUID = shown.header.SOPInstanceUID
+    if shown.frame_number is not None:
+        named.ReferencedFrameNumber = shown.frame_number
+    entry.RelationshipType, entry.ValueType, entry.ReferencedSOPSequence = "CONTAINS", "IMAGE", [named]
+    return entry
+
+
+def _concept_of(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeValue)
+
+
+def _person(reader: str) -> hd.sr.ObserverContext:
+    return hd.sr.ObserverContext(
+        observer_type=concept(Code("121006", "DCM", "Person")),
+        observer_identifying_attributes=hd.sr.PersonObserverIdentifyingAttributes(name=reader[:LONG_STRING]),
+    )
+
+
+# --- one mark ---------------------------------------------------------------------------------------------------
+
+
+def _groups(
+    marks: Sequence[Measurement], slices: Slices, original: Original, tell_reader: bool
+) -> list[hd.sr.MeasurementsAndQualitativeEvaluations]:
+    taken: set[str] = set()
+    groups = []
+    for number, mark in enumerate(marks, start=1):
+        tool, numbers = _drawn(mark, slices[mark.image])
+        uid = mark.tracking_uid
+        if not is_valid_uid(uid) or uid in taken:  # a viewer shows one group for each
+            uid = uid_from("translated mark", mark.lesion_id)
+        taken.add(uid)
+        named = _own_name(mark.tracking_id) or f"Mark {number}"
+        group = hd.sr.MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=hd.sr.TrackingIdentifier(uid=uid, identifier=f"{CORNERSTONE}{tool}:{named}"),
+            finding_type=_usable(mark.finding),
+            finding_sites=[hd.sr.FindingSite(site)] if (site := _usable(mark.site)) else None,
+            measurements=numbers,
+        )
+        group[0].ContentSequence.append(comment(_label(mark, number, original, tell_reader)))
+        groups.append(group)
+    return groups
+
+
+def _own_name(identifier: str) -> str:
+    """What a reader or a program called the mark, without the tool that a viewer puts before it."""
+    known = identifier.startswith(CORNERSTONE)
+    return identifier.removeprefix(CORNERSTONE).partition(":")[2] if known else identifier
+
+
+def _drawn(mark: Measurement, on: Slice) -> tuple[str, list[hd.sr.Measurement]]:
+    """The tool that takes it up, and its drawn numbers."""
+    if mark.outline is not None:
+        corners = mark.outline.corners
+        box = mark.outline
+        area_mm2 = box.width_px * on.spacing.col_mm * box.height_px * on.spacing.row_mm
+        return "RectangleROI", [_number(AREA, area_mm2, MM2, (*corners, corners[0]), on)]
+    if mark.short_axis is None:
+        return "Length", [_line(LENGTH, mark.long_axis, on)]
+    return "Bidirectional", [_line(LONG_AXIS, mark.long_axis, on), _line(SHORT_AXIS, mark.short_axis, on)]
+
+
+def _line(code: Code, axis: Axis, on: Slice) -> hd.sr.Measurement:
+    return _number(code, axis.length_mm(on.spacing), MM, axis.points, on)
+
+
+def _number(code: Code, value: float, unit: Code, points: Sequence[PointPx], on: Slice) -> hd.sr.Measurement:
+    region = hd.sr.CoordinatesForMeasurement(
+        graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
+        graphic_data=np.array([point.to_scoord() for point in points]),
+        source_image=hd.sr.SourceImageForRegion(
+            referenced_sop_class_uid=on.header.SOPClassUID,
+            referenced_sop_instance_uid=on.header.SOPInstanceUID,
+            referenced_frame_numbers=None if on.frame_number is None else [on.frame_number],
+        ),
+    )
+    return hd.sr.Measurement(
+        name=concept(code), value=round(value, 4), unit=concept(unit), referenced_coordinates=[region]
+    )
+
+
+def _usable(code: Code | None) -> hd.sr.CodedConcept | None:
+    """None for what was typed, and for codes that no code sequence takes: the label says them."""
+    if code is None or not code.value or not code.scheme or not code.meaning:
+        return None
+    fits = len(code.value) <= LONGEST_CODE and len(code.scheme) <= LONGEST_CODE and len(code.meaning) <= LONG_STRING
+    return concept(code) if fits else None
+
+
+def _label(mark: Measurement, number: int, original: Original, tell_reader: bool) -> str:
+    """What stands beside it in the viewer: the reader's own words, and that it is a copy."""
+    finding = mark.finding.meaning if mark.finding is not None else ""
+    own = mark.comment or _own_name(mark.tracking_id) or finding or f"Mark {number}"
+    by = f", {mark.reader}" if tell_reader and mark.reader else ""
+    return f"{' '.join(own.split())[:LONGEST_LABEL]} (copy of {original.kind}{by})"
