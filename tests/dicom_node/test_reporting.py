@@ -1,132 +1,40 @@
 """An analysis → results: once, in place of the earlier ones, and never for images that are no longer those."""
 
-from copy import deepcopy
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, dcmread
-from sqlalchemy import select
-from whole_way import Site, analysis_state, configure, current, keep, ledger, study
+from pydicom import dcmread
+from reported_study import (
+    NOW,
+    PHANTOM,
+    UID,
+    analysable,
+    analyse,
+    arrive,
+    corrected,
+    deliver_all,
+    delivery_states,
+    found,
+    none_found_now,
+    outbox,
+    peer,
+    with_peers,
+)
+from whole_way import Site, analysis_state, current, ledger
 
-from db import analyses, deliveries, findings, registry, studies
-from db.detection import Detection, Mask
-from db.engine import reading, utc_now
+from db import analyses, deliveries, studies
+from db.engine import reading
 from db.errors import LostFile
-from db.geometry import Axis, BoxPx, PointPx
-from db.measurement import ImageReference
-from db.models import Study
-from db.outcomes import Delivery, DetectionRow, Result
-from dicom_node.building import headers_of
-from dicom_node.config import Peer
 from dicom_node.deliver import deliver
-from dicom_node.settle import settle_study
-from dicom_node.workflows import detect, harvest, reissue, report_study
+from dicom_node.workflows import detect, harvest, report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects: seconds together
-
-NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
-PHANTOM = study(0)
-UID = PHANTOM.study_instance_uid
 
 
 @pytest.fixture
 def site(tmp_path: Path, database_url: str) -> Site:
-    """A node with one study in its first revision, and a peer that wants SEG and SR at once."""
-    made = configure(tmp_path, database_url, 104)
-    arrive(made, PHANTOM.images)
-    with made.node.sessions.begin() as session:
-        registry.keep_training_set(session, "set", [], None, NOW)
-        registry.register(
-            session, weights_sha256="a" * 64, weights_name="", training_set_id="set", label_generation=None, card={},
-            froc={}, gate={}, git_commit="", now=NOW,
-        )  # fmt: skip
-    return made
-
-
-def arrive(site: Site, objects: list[Dataset]) -> int:
-    """Received and settled; the study's revision."""
-    keep(site, objects)
-    settled = settle_study(site.node.sessions, site.node.files, UID, utc_now(), site.node.site_key())
-    assert settled is not None
-    return settled.revision
-
-
-def detection(site: Site, revision: int) -> Detection:
-    with reading(site.node.sessions) as session:
-        stored = studies.current_instances(session, UID)
-    images = headers_of([site.node.files.path(each.file_name) for each in stored if each.modality == "CT"])
-    axes = Axis(PointPx(20, 24), PointPx(32, 30)), Axis(PointPx(25, 30), PointPx(28, 24))
-    key = ImageReference(str(images[5].SOPInstanceUID), 1)
-    mask = Mask(5, 22, 18, np.ones((1, 10, 16), bool))
-    box = BoxPx(17, 20, 35, 34)
-    return Detection(f"d{revision}", key, box, 5, 5, *axes, 14.0, 7.0, 0.9, "lesion", "2.25.77", mask)
-
-
-def analyse(site: Site, *, finds: bool) -> None:
-    """What the detector's process would write of the present revision."""
-    with reading(site.node.sessions) as session:
-        revision = session.get_one(Study, UID).revision
-    found = detection(site, revision)
-    assert found.mask is not None
-    site.node.files.write("masks/one.npz", analyses.mask_bytes(found.mask))
-    with site.node.sessions.begin() as session:
-        analyses.save(
-            session, study_instance_uid=UID, study_revision=revision, model_id="a" * 12,
-            series_instance_uid=str(PHANTOM.images[0].SeriesInstanceUID),
-            detections=[(found, True, "masks/one.npz")] if finds else [], started_at=NOW,
-            now=NOW + timedelta(hours=revision), images_sha256=studies.images_sha256(session, UID),
-        )  # fmt: skip
-
-
-def with_peers(site: Site, *peers: Peer) -> Site:
-    config = site.config.model_copy(update={"peers": list(peers)})
-    return replace(site, config=config, node=replace(site.node, config=config))
-
-
-def found(site: Site) -> str:
-    analyse(site, finds=True)
-    return report_study(site.node, UID)
-
-
-def none_found_now(site: Site) -> str:
-    """The images were corrected since, and nothing is found in them."""
-    arrive(site, corrected())
-    analyse(site, finds=False)
-    return report_study(site.node, UID)
-
-
-def deliver_all(site: Site, destination: str) -> None:
-    """As if all that waits for a destination had been sent there."""
-    with site.node.sessions.begin() as session:
-        waiting = select(Delivery.delivery_pk).where(Delivery.destination == destination, Delivery.state == "waiting")
-        for pk in session.scalars(waiting).all():
-            deliveries.note_success(session, pk, "Success", NOW)
-
-
-def outbox(site: Site, destination: str) -> list[tuple[str, str, str]]:
-    """Kind, state and last answer of all that a destination has to do with, the oldest first."""
-    with reading(site.node.sessions) as session:
-        rows = session.execute(
-            select(Result.kind, Delivery.state, Delivery.last_answer)
-            .join(Delivery, Delivery.result_sop_instance_uid == Result.result_sop_instance_uid)
-            .where(Delivery.destination == destination)
-            .order_by(Delivery.delivery_pk)
-        )
-        return [(kind, state, answer) for kind, state, answer in rows]
-
-
-def delivery_states(site: Site) -> dict[str, str]:
-    return {row.uid: row.delivery for row in ledger(site, UID)}
-
-
-def corrected(patient_id: str = "RIGHT") -> list[Dataset]:
-    again = [deepcopy(image) for image in PHANTOM.images]
-    for image in again:
-        image.PatientID = patient_id
-    return again
+    return analysable(tmp_path, database_url)
 
 
 def test_a_report_step_that_runs_again_leaves_the_objects_that_may_be_sent_already(site: Site) -> None:
@@ -204,10 +112,6 @@ def test_what_is_found_again_after_nothing_was_goes_on_in_the_series_of_the_firs
     (named,) = last.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
     by_number = {row.number: row.uid for row in ledger(site, UID) if row.kind == "SR"}
     assert named.ReferencedSOPInstanceUID == by_number[2]
-
-
-def peer(name: str, deliver: list[str], *, report_empty: bool = False) -> Peer:
-    return Peer(name=name, ae_title=name.upper(), port=104, deliver=deliver, mode="send", report_empty=report_empty)
 
 
 def test_that_nothing_is_found_any_more_is_told_where_lesions_were_delivered_and_where_it_was_asked_for(
@@ -344,59 +248,3 @@ def test_a_result_of_images_that_are_no_longer_those_is_not_sent(site: Site) -> 
         "the study changed before it was sent; then: not analysed, no model is promoted yet"
     )
     assert "discarded" in delivery_states(site).values()
-
-
-# --- what a person changes --------------------------------------------------------------------------------------
-
-
-def judge(site: Site, *, take_out: bool, by: str = "Dr. Ward") -> str:
-    """A person takes the one finding out, or puts it back; the analysis that was judged."""
-    with site.node.sessions.begin() as session:
-        row, analysis = findings.get(session, session.scalars(select(DetectionRow.detection_id)).one())
-        findings.change(session, analysis, by, NOW, **{"out" if take_out else "back": [row]})
-        return analysis.analysis_id
-
-
-def stale(site: Site) -> list[tuple[str, int, int]]:
-    with reading(site.node.sessions) as session:
-        return analyses.unissued(session, NOW)
-
-
-def test_a_finding_that_a_person_takes_out_leaves_the_results_at_once(site: Site) -> None:
-    there = with_peers(site, peer("told", ["seg", "ohif"]), peer("fresh", ["ohif"]))
-    found(there)
-    deliver_all(there, "told")
-    analysis_id = judge(there, take_out=True)
-    assert stale(there) == [(analysis_id, 1, 0)]
-    assert reissue(there.node, analysis_id) == "found, 1 objects"
-    assert stale(there) == [] and reissue(there.node, analysis_id) == "reported already"
-    assert [state for _, state, _ in outbox(there, "told")] == ["delivered", "delivered", "waiting"]
-    assert [state for _, state, _ in outbox(there, "fresh")] == ["discarded"], "it never heard of the finding"
-    report = next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")).read_bytes()
-    assert b"a person took out all that was found" in report and b"Lesion 1" not in report
-    assert {row.number for row in ledger(there, UID) if row.kind == "SR"} == {1, 2}
-
-
-def test_a_finding_that_is_put_back_stands_in_the_next_results_under_its_old_tracking_uid(site: Site) -> None:
-    there = with_peers(site, peer("told", ["seg", "ohif"]))
-    found(there)
-    deliver_all(there, "told")
-    for take_out in (True, False):
-        reissue(there.node, judge(there, take_out=take_out))
-        deliver_all(there, "told")
-    assert set(current(there, UID)) == {"SR", "SEG"}
-    report = dcmread(next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")))
-    assert "2.25.77" in str(report) and report.InstanceNumber == 3
-    assert [state for _, state, _ in outbox(there, "told")] == ["delivered"] * 5
-
-
-def test_what_a_person_released_for_a_destination_that_holds_goes_there_in_later_editions_too(site: Site) -> None:
-    there = with_peers(site, *(peer(name, ["ohif"]).model_copy(update={"mode": "hold"}) for name in ("free", "kept")))
-    found(there)
-    with there.node.sessions.begin() as session:
-        (analysis_id,) = {row.analysis_id for row in session.scalars(select(Result))}
-        findings.release(session, findings.lock(session, analysis_id), ["free"], "Dr. Ward", NOW)
-    for take_out in (True, False):
-        reissue(there.node, judge(there, take_out=take_out))
-    assert [state for _, state, _ in outbox(there, "free")][-1] == "waiting"
-    assert [state for _, state, _ in outbox(there, "kept")][-1] == "held"

@@ -1,0 +1,74 @@
+"""What a person changes in an analysis stands in its next results."""
+
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from reported_study import NOW, UID, analysable, deliver_all, found, outbox, peer, with_peers
+from sqlalchemy import select
+from whole_way import Site, current, ledger
+
+from db import analyses, findings
+from db.engine import reading
+from db.outcomes import DetectionRow, Result
+from dicom_node.workflows import reissue
+
+pytestmark = pytest.mark.slow  # each makes real objects: seconds together
+
+
+@pytest.fixture
+def site(tmp_path: Path, database_url: str) -> Site:
+    return analysable(tmp_path, database_url)
+
+
+def judge(site: Site, *, take_out: bool, by: str = "Dr. Ward") -> str:
+    """A person takes the one finding out, or puts it back; the analysis that was judged."""
+    with site.node.sessions.begin() as session:
+        row, analysis = findings.get(session, session.scalars(select(DetectionRow.detection_id)).one())
+        findings.change(session, analysis, by, NOW, **{"out" if take_out else "back": [row]})
+        return analysis.analysis_id
+
+
+def stale(site: Site) -> list[tuple[str, int, int]]:
+    with reading(site.node.sessions) as session:
+        return analyses.unissued(session, NOW)
+
+
+def test_a_finding_that_a_person_takes_out_leaves_the_results_at_once(site: Site) -> None:
+    there = with_peers(site, peer("told", ["seg", "ohif"]), peer("fresh", ["ohif"]))
+    found(there)
+    deliver_all(there, "told")
+    analysis_id = judge(there, take_out=True)
+    assert stale(there) == [(analysis_id, 1, 0)]
+    assert reissue(there.node, analysis_id) == "found, 1 objects"
+    assert stale(there) == [] and reissue(there.node, analysis_id) == "reported already"
+    assert [state for _, state, _ in outbox(there, "told")] == ["delivered", "delivered", "waiting"]
+    assert [state for _, state, _ in outbox(there, "fresh")] == ["discarded"], "it never heard of the finding"
+    report = next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")).read_bytes()
+    assert b"a person took out all that was found" in report and b"Lesion 1" not in report
+    assert {row.number for row in ledger(there, UID) if row.kind == "SR"} == {1, 2}
+
+
+def test_a_finding_that_is_put_back_stands_in_the_next_results_under_its_old_tracking_uid(site: Site) -> None:
+    there = with_peers(site, peer("told", ["seg", "ohif"]))
+    found(there)
+    deliver_all(there, "told")
+    for take_out in (True, False):
+        reissue(there.node, judge(there, take_out=take_out))
+        deliver_all(there, "told")
+    assert set(current(there, UID)) == {"SR", "SEG"}
+    report = dcmread(next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")))
+    assert "2.25.77" in str(report) and report.InstanceNumber == 3
+    assert [state for _, state, _ in outbox(there, "told")] == ["delivered"] * 5
+
+
+def test_what_a_person_released_for_a_destination_that_holds_goes_there_in_later_editions_too(site: Site) -> None:
+    there = with_peers(site, *(peer(name, ["ohif"]).model_copy(update={"mode": "hold"}) for name in ("free", "kept")))
+    found(there)
+    with there.node.sessions.begin() as session:
+        (analysis_id,) = {row.analysis_id for row in session.scalars(select(Result))}
+        findings.release(session, findings.lock(session, analysis_id), ["free"], "Dr. Ward", NOW)
+    for take_out in (True, False):
+        reissue(there.node, judge(there, take_out=take_out))
+    assert [state for _, state, _ in outbox(there, "free")][-1] == "waiting"
+    assert [state for _, state, _ in outbox(there, "kept")][-1] == "held"
