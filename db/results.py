@@ -57,12 +57,13 @@ def record(
 
 
 def current_results(session: Session, study_instance_uid: str) -> list[Result]:
-    """The results of a study that no other has superseded, in the order they were made."""
+    """The results of a study that no other has superseded, in the order they were made; no rejection notes."""
     return list(
         session.scalars(
             select(Result)
             .join(Analysis, Analysis.analysis_id == Result.analysis_id)
             .where(Analysis.study_instance_uid == study_instance_uid, Result.superseded_by.is_(None))
+            .where(Result.rejects.is_(None))
             .order_by(Result.created_at, Result.result_sop_instance_uid)
         )
     )

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import deliveries, findings, studies
+from db import deliveries, findings, retractions, studies
 from db.errors import RequestError
 from db.models import Study
 from db.outcomes import Analysis, Audit, Task
@@ -106,6 +106,24 @@ def move_all(session: Session, now: datetime, actor: str, button: str, destinati
     for delivery_pk in found:
         deliveries.release(session, delivery_pk, actor, now)
     return len(found)
+
+
+def withdraw(
+    session: Session, now: datetime, actor: str, result_sop_instance_uid: str, honouring: Collection[str]
+) -> str:
+    """Take a result back everywhere; what will happen. honouring: destinations with `rejection_notes = true`.
+
+    Raises RequestError for an unknown result, for a rejection note, and for one that is withdrawn already.
+    """
+    states = retractions.withdraw(session, result_sop_instance_uid, actor, now)
+    arrived = [name for name, state in states.items() if state in deliveries.ARRIVED]
+    said = {
+        "it is not sent to": [name for name, state in states.items() if state in ("held", "waiting", "dead")],
+        "it is taken back at": [name for name in arrived if name in honouring],
+        "delete it by hand where rejection notes are not taken:": [name for name in arrived if name not in honouring],
+    }
+    parts = [f"{what} {', '.join(names)}" for what, names in said.items() if names]
+    return "; ".join(["The result is withdrawn", *parts]) + "."
 
 
 # --- findings ---------------------------------------------------------------------------------------------------

@@ -179,6 +179,32 @@ def release_held(config: Config, destination: str) -> None:
     click.echo(f"{count} results are released to {destination}")
 
 
+@deliveries.command()
+@click.argument("result_sop_instance_uid")
+@configured
+def withdraw(config: Config, result_sop_instance_uid: str) -> None:
+    """Take a result back: send it no more, and reject it where rejection notes are honoured."""
+    from dicom_node.acts import withdraw as run
+
+    honouring = {peer.name for peer in config.peers if peer.rejection_notes}
+    with _node(config).sessions.begin() as session:
+        said = run(session, utc_now(), actor(), result_sop_instance_uid, honouring)
+    click.echo(said)
+
+
+@deliveries.command()
+@click.argument("study_instance_uid")
+@as_json_option
+@configured
+def receipt(config: Config, study_instance_uid: str, as_json: bool) -> None:
+    """What each destination holds of a study's newest results, and what it has promised to keep."""
+    from dicom_node.receipt import receipt_of
+
+    with reading(_node(config).sessions) as session:
+        lines = receipt_of(session, config.peers, study_instance_uid)
+    print_rows([line.as_row() for line in lines], as_json)
+
+
 @click.group()
 def peers() -> None:
     """The peers of node.toml."""

@@ -20,6 +20,7 @@ from dicom_node.heartbeat import ALIVE, BEAT, beat, beating, forget_the_long_gon
 from dicom_node.jobs import Jobs
 from dicom_node.node import Node
 from dicom_node.outage import Outage, Patience, outliving
+from dicom_node.retract import retract
 from dicom_node.settle import settle_due
 from dicom_node.sweep import GONE_AFTER, schedule_tasks, sweep, take_over_the_gone
 from dicom_node.workflows import ways
@@ -74,6 +75,7 @@ class Rounds:
         self._cleaned = began - CLEAN
         self._may_take_over_at = began
         self._stuck: set[str] = set()
+        self._not_taken_back: set[str] = set()
 
     def run(self, now: datetime) -> None:
         """One round. What it has not done when an error ends it, the next one does."""
@@ -89,7 +91,7 @@ class Rounds:
         sweep(node.sessions, self._jobs, now)
 
     def _look_around(self, now: datetime) -> None:
-        """At the other workers, at what was lost, and at the clock."""
+        """At the other workers, at what was lost, at the clock, and at what no longer holds where it was sent."""
         if now - self._looked > ALIVE:  # the database was away from all: who looks gone now may only be later than we
             self._may_take_over_at = now + GONE_AFTER
         with self._node.sessions.begin() as session:
@@ -98,6 +100,7 @@ class Rounds:
                 take_over_the_gone(session, self._jobs, self._name, now)
             lost.look_again(session, self._node.files, now)
             schedule_tasks(session, self._node.config.schedule, self._minds_since, now)
+        retract(self._node, now, self._not_taken_back)
         self._looked = now
 
 

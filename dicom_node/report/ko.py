@@ -37,28 +37,39 @@ DEVICE_MODEL = Code("121015", "DCM", "Device Observer Model Name")
 def key_object_selection(subject: Subject, identity: Identity) -> Dataset | None:
     """The selection of all key slices; None without a lesion.
 
-    One description speaks of all lesions, for the template has room for one. Source: PS3.16 TID 2010; PS3.3 A.35.4.
+    One description speaks of all lesions, for the template has room for one.
     """
     slices = key_slices(subject)
     if not slices:
         return None
-    context = subject.context
+    images = [content_item("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[each.reference()]) for each in slices]
+    ds = selection(OF_INTEREST, description(subject, slices), images, _evidence(slices), subject.context, identity)
+    return finish(ds, subject.context, "lesions, KO")
+
+
+def selection(
+    title: Code, text: str, references: Sequence[Dataset], evidence: Dataset, context: Context, identity: Identity
+) -> Dataset:
+    """A Key Object Selection Document of its title, its description and what it refers to, not yet finished.
+
+    Source: PS3.16 TID 2010; PS3.3 A.35.4.
+    """
     ds = new_instance(SOP_CLASS_UID, "KO", context, identity)
     ds.ReferencedPerformedProcedureStepSequence = []
-    ds.CurrentRequestedProcedureEvidenceSequence = [_evidence(slices)]
+    ds.CurrentRequestedProcedureEvidenceSequence = [evidence]
     ds.ValueType = "CONTAINER"
-    ds.ConceptNameCodeSequence = [coded(OF_INTEREST)]
+    ds.ConceptNameCodeSequence = [coded(title)]
     ds.ContinuityOfContent = "SEPARATE"
     template = Dataset()
     template.MappingResource, template.TemplateIdentifier = "DCMR", "2010"
     ds.ContentTemplateSequence = [template]
     ds.ContentSequence = [
-        _item("HAS CONCEPT MOD", "CODE", LANGUAGE, ConceptCodeSequence=[coded(ENGLISH)]),
+        content_item("HAS CONCEPT MOD", "CODE", LANGUAGE, ConceptCodeSequence=[coded(ENGLISH)]),
         *_observer(context),
-        _item("CONTAINS", "TEXT", DESCRIPTION, TextValue=description(subject, slices)),
-        *(_item("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[each.reference()]) for each in slices),
+        content_item("CONTAINS", "TEXT", DESCRIPTION, TextValue=text),
+        *references,
     ]
-    return finish(ds, context, "lesions, KO")
+    return ds
 
 
 def description(subject: Subject, slices: Sequence[KeySlice]) -> str:
@@ -71,15 +82,15 @@ def _observer(context: Context) -> list[Dataset]:
     """TID 1002 and 1004: a device has found this."""
     model, relation = context.model, "HAS OBS CONTEXT"
     return [
-        _item(relation, "CODE", OBSERVER_TYPE, ConceptCodeSequence=[coded(DEVICE)]),
-        _item(relation, "UIDREF", DEVICE_UID, UID=model.device_uid),
-        _item(relation, "TEXT", DEVICE_NAME, TextValue=model.name),
-        _item(relation, "TEXT", DEVICE_MANUFACTURER, TextValue=model.manufacturer),
-        _item(relation, "TEXT", DEVICE_MODEL, TextValue=f"{model.name} {model.model_id}"),
+        content_item(relation, "CODE", OBSERVER_TYPE, ConceptCodeSequence=[coded(DEVICE)]),
+        content_item(relation, "UIDREF", DEVICE_UID, UID=model.device_uid),
+        content_item(relation, "TEXT", DEVICE_NAME, TextValue=model.name),
+        content_item(relation, "TEXT", DEVICE_MANUFACTURER, TextValue=model.manufacturer),
+        content_item(relation, "TEXT", DEVICE_MODEL, TextValue=f"{model.name} {model.model_id}"),
     ]
 
 
-def _item(relation: str, value_type: str, concept: Code | None, **values: object) -> Dataset:
+def content_item(relation: str, value_type: str, concept: Code | None, **values: object) -> Dataset:
     """A content item; values: its attributes by keyword."""
     item = Dataset()
     item.RelationshipType, item.ValueType = relation, value_type

@@ -85,7 +85,7 @@ class Outbox:
     def node(self, peer: Peer, **changes: object) -> Node:
         """`changes`: to a peer that takes reports at once."""
         wants = peer.model_copy(update={"deliver": ["ohif"], "mode": "send"} | changes)
-        return Node(Config(peers=[wants]), self.sessions, self.files)
+        return Node(Config(data_dir=self.files.data_dir, peers=[wants]), self.sessions, self.files)
 
     def deliver(self, delivery_pk: int, peer: Peer, clock: Callable[[], datetime] = utc_now, **changes: object) -> str:
         return deliver(self.node(peer, **changes), delivery_pk, clock)

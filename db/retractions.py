@@ -1,0 +1,110 @@
+"""Which delivered results must be taken back. Shell; every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from db import deliveries
+from db.errors import RequestError
+from db.outcomes import Analysis, Assessment, Audit, Delivery, DetectionRow, Result
+from db.views import newest_answers
+
+WITHDRAW = "withdraw result"
+"""The audit's name for it; its target is the result's SOP Instance UID."""
+
+WITHDRAWN, REJECTED, SUPERSEDED = "withdrawn", "rejected", "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A result that stands at a destination and must be taken back there. because: one of the three words."""
+
+    destination: str
+    result_sop_instance_uid: str
+    study_instance_uid: str
+    because: str
+
+
+def due(session: Session, destinations: Collection[str], limit: int = 200) -> list[Due]:
+    """What is to be taken back at these destinations and no rejection note has been queued for, the oldest first."""
+    note, note_delivery = aliased(Result), aliased(Delivery)
+    noted = exists().where(
+        note.rejects == Result.result_sop_instance_uid,
+        note_delivery.result_sop_instance_uid == note.result_sop_instance_uid,
+        note_delivery.destination == Delivery.destination,
+    )
+    because = case((_withdrawn(), WITHDRAWN), (_all_rejected(), REJECTED), else_=SUPERSEDED)
+    rows = session.execute(
+        select(Delivery.destination, Result.result_sop_instance_uid, Analysis.study_instance_uid, because)
+        .join_from(Delivery, Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
+        .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .where(Delivery.destination.in_(sorted(destinations)), Delivery.state.in_(deliveries.ARRIVED))
+        .where(Result.rejects.is_(None), ~noted)
+        .where(or_(_superseded(), _all_rejected(), _withdrawn()))
+        .order_by(Delivery.delivery_pk)
+        .limit(limit)
+    )
+    return [Due(*row) for row in rows]
+
+
+def _withdrawn() -> ColumnElement[bool]:
+    return exists().where(Audit.action == WITHDRAW, Audit.target == Result.result_sop_instance_uid)
+
+
+def _superseded() -> ColumnElement[bool]:
+    """Replaced, but for a report whose successor in the same series is for that destination, too: viewers show the
+    newer of the two, which names the older as its predecessor.
+    """
+    newer, sent = aliased(Result), aliased(Delivery)
+    shown_instead = exists().where(
+        newer.result_sop_instance_uid == Result.superseded_by,
+        newer.series_instance_uid == Result.series_instance_uid,
+        sent.result_sop_instance_uid == newer.result_sop_instance_uid,
+        sent.destination == Delivery.destination,
+    )
+    return and_(Result.superseded_by.is_not(None), or_(Result.kind != "SR", ~shown_instead))
+
+
+def _all_rejected() -> ColumnElement[bool]:
+    """A reader's last word on every finding that the result shows is that it is none."""
+    answer, shown = newest_answers(), aliased(DetectionRow)
+    of_result = and_(shown.analysis_id == Result.analysis_id, shown.reported, shown.discarded_by == "")
+    left = (
+        select(shown.detection_id)
+        .outerjoin(answer, answer.c.detection_id == shown.detection_id)
+        .where(of_result, func.coalesce(answer.c.verdict, "") != "rejected")
+        .correlate(Result)
+        .exists()
+    )
+    answered = select(Assessment.analysis_id).where(Assessment.verdict == "rejected")
+    return and_(Result.superseded_by.is_(None), Result.analysis_id.in_(answered), exists().where(of_result), ~left)
+
+
+def withdraw(session: Session, result_sop_instance_uid: str, actor: str, now: datetime) -> dict[str, str]:
+    """A person takes a result back everywhere: destination → state in which its delivery was.
+
+    What has not arrived is not sent any more; what has arrived says so. Raises RequestError for an unknown result, for
+    a rejection note, and for one that is withdrawn already.
+    """
+    result = session.get(Result, result_sop_instance_uid)
+    if result is None or result.rejects is not None:
+        raise RequestError("there is no such result", result=result_sop_instance_uid)
+    withdrawn = exists().where(Audit.action == WITHDRAW, Audit.target == result_sop_instance_uid)
+    if session.scalar(select(withdrawn)):
+        raise RequestError("this result is withdrawn already", result=result_sop_instance_uid)
+    session.add(Audit(at=now, actor=actor, action=WITHDRAW, target=result_sop_instance_uid, facts={}))
+    rows = select(Delivery).where(Delivery.result_sop_instance_uid == result_sop_instance_uid)
+    states = {}
+    for row in session.scalars(rows.order_by(Delivery.destination).with_for_update()):
+        states[row.destination] = row.state
+        if row.state in deliveries.ARRIVED:
+            row.last_answer = f"{row.last_answer}; withdrawn by a person"
+        elif row.state != "retracted":
+            row.state, row.last_answer, row.next_try_at = "discarded", "withdrawn by a person", None
+    session.flush()
+    return states
