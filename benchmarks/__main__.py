@@ -2,6 +2,6 @@
 
 import importlib
 
-for name in ("receive", "read_sr", "import_reports", "ask_lesions"):
+for name in ("receive", "read_sr", "import_reports", "ask_lesions", "encode"):
     print(f"== {name}", flush=True)
     importlib.import_module(f"benchmarks.{name}").main()

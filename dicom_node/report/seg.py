@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders.base import get_encoder
 from pydicom.uid import RLELossless, SegmentationStorage
 
 from db.detection import Mask
@@ -23,6 +22,7 @@ from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL
 from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context, Identity
 from dicom_node.report.header import finish
 from dicom_node.report.instance import algorithm_item, carry_losses, coded, new_instance
+from dicom_node.report.run_lengths import run_lengths
 from dicom_node.report.segment_frames import Frame, describe_frames
 from dicom_node.report.source import SourceImages
 from dicom_node.report.subject import Lesion, Subject
@@ -84,7 +84,7 @@ def label_map(subject: Subject, identity: Identity) -> Dataset | None:
     ds.PixelPaddingValue = 0
     ds.SegmentsOverlap = "NO"
     ds.file_meta.TransferSyntaxUID = RLELossless
-    ds.PixelData = encapsulate(_run_lengths(ds, labels))
+    ds.PixelData = encapsulate([run_lengths(frame) for frame in labels])
     ds["PixelData"].is_undefined_length = True
     return finish(ds, subject.context, "lesions, SEG label map")
 
@@ -210,17 +210,3 @@ def _regions(
     for offset, voxels in enumerate(mask.voxels):
         if voxels.any():
             yield labels[place[mask.z + offset]][_rows_and_columns(mask)], voxels
-
-
-def _run_lengths(ds: Dataset, labels: npt.NDArray[np.unsignedinteger]) -> list[bytes]:
-    """The frames by RLE (PS3.5 G). pydicom would ask its own encoder first, which is ten times slower."""
-    encoder = get_encoder(RLELossless)
-    fast = "pylibjpeg" if "pylibjpeg" in encoder.available_plugins else ""
-    return [
-        encoder.encode(
-            frame, encoding_plugin=fast, rows=ds.Rows, columns=ds.Columns, samples_per_pixel=1, number_of_frames=1,
-            photometric_interpretation="MONOCHROME2", bits_allocated=ds.BitsAllocated, bits_stored=ds.BitsStored,
-            pixel_representation=0,
-        )
-        for frame in labels
-    ]  # fmt: skip

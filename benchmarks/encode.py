@@ -1,0 +1,253 @@
+"""One analysis of ten lesions in 300 slices: all its encodings, against highdicom's plain way, in the same run.
+
+The plain way builds the same measurement groups, a MeasurementReport and the document with highdicom's classes, and a
+Segmentation from the whole volume. Each of our reports is charged with what all encodings share, too: reading the
+sources and describing the lesions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import BytesIO
+
+import highdicom as hd
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from benchmarks.read_sr import medians_ms
+from db.detection import Detection, Mask
+from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
+from db.measurement import ImageReference
+from dicom_node.report.concepts import BUILT_IN, concept
+from dicom_node.report.context import Context, Identity, ModelDescription
+from dicom_node.report.profiles import PROFILES
+from dicom_node.report.subject import describe
+
+SLICES, SIDE_PX, LESIONS = 300, 512, 10
+SPACING = PixelSpacing(0.7, 0.7)
+REPORTS = ("ohif", "slicer", "air")
+PICTURES = ("gsps", "sc", "ko")
+SEGMENTATIONS = ("seg", "seg-labelmap")
+HIGHEST = {"report": 1.2, "pictures": 0.5, "segmentation": 0.8}
+"""Of the plain way's time; the pictures together, and of a plain report."""
+LARGEST_BYTES = 2_000_000
+ROUNDS_OF_REPORTS, ROUNDS_OF_SEGMENTATIONS = 7, 3
+
+MODEL = ModelDescription("Lesion node detector", "0123456789ab", "Lesion node", "1.0", "2.25.1")
+UIDS = ("2.25.11", "2.25.12")
+"""Series and instance of whatever is built."""
+
+
+def main() -> None:
+    images, found = ct_headers(), lesions()
+    context = Context(images, MODEL, datetime(2026, 11, 24, tzinfo=UTC), pixels=soft_tissue)
+    runs: dict[str, Callable[[], object]] = {"plain report": lambda: plain_report(images, found)}
+    runs |= {name: lambda name=name: build([name], found, context) for name in REPORTS}
+    runs["gsps, sc and ko"] = lambda: build(PICTURES, found, context)
+    runs["all reports at once"] = lambda: build(REPORTS, found, context)
+    took = medians_ms(runs, ROUNDS_OF_REPORTS)
+    limits = dict.fromkeys(REPORTS, HIGHEST["report"]) | {"gsps, sc and ko": HIGHEST["pictures"]}
+    show(took, "plain report", limits)
+    volume = whole_volume(found)
+    runs = {"plain segmentation": lambda: plain_segmentation(images, volume, found)}
+    runs |= {name: lambda name=name: build([name], found, context) for name in SEGMENTATIONS}
+    show(
+        medians_ms(runs, ROUNDS_OF_SEGMENTATIONS),
+        "plain segmentation",
+        dict.fromkeys(SEGMENTATIONS, HIGHEST["segmentation"]),
+    )
+    sizes = {name: size_of(build([name], found, context)[0]) for name in SEGMENTATIONS}
+    sizes["plain segmentation"] = size_of(plain_segmentation(images, volume, found))
+    for name, size in sizes.items():
+        print(
+            f"{name:20} {size / 1e6:6.2f} MB{'  too large' if name in SEGMENTATIONS and size > LARGEST_BYTES else ''}"
+        )
+
+
+def show(took: Mapping[str, float], peer: str, limits: Mapping[str, float]) -> None:
+    for name, ms in took.items():
+        ratio = ms / took[peer]
+        print(f"{name:20} {ms:7.1f} ms  ratio {ratio:.2f}{'  too slow' if ratio > limits.get(name, np.inf) else ''}")
+
+
+def build(names: tuple[str, ...] | list[str], found: list[Detection], context: Context) -> list[Dataset]:
+    """From the detections on, nothing kept from the last time."""
+    subject = describe(found, context)
+    made = [PROFILES[name].build(subject, Identity(*UIDS, 1)) for name in names]
+    return [each for each in made if each is not None]
+
+
+def size_of(dataset: Dataset) -> int:
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return len(buffer.getvalue())
+
+
+# --- highdicom's plain way ----------------------------------------------------------------------------------------
+
+
+def plain_report(images: tuple[Dataset, ...], found: list[Detection]) -> Dataset:
+    """The tree of `ohif`: two groups a lesion, with their drawings below the numbers."""
+    by_uid = {str(image.SOPInstanceUID): image for image in images}
+    groups = []
+    for number, each in enumerate(found, start=1):
+        image, said = by_uid[each.image.sop_instance_uid], BUILT_IN.codes_of(each.category)
+        corners = (*each.box.corners, each.box.corners[0])
+        area = plain_number(codes.SCT.Area, each.box.area_px, codes.UCUM.SquareMillimeter, corners, image)
+        score = hd.sr.Measurement(name=codes.DCM.CertaintyOfFinding, value=93.0, unit=codes.UCUM.Percent)
+        mm = codes.UCUM.Millimeter
+        axes = [
+            plain_number(codes.SCT.LongAxis, each.long_axis_mm, mm, each.long_axis.points, image),
+            plain_number(codes.SCT.ShortAxis, each.short_axis_mm, mm, each.short_axis.points, image),
+        ]
+        for uid, numbers in ((each.tracking_uid, [area, score]), (f"{each.tracking_uid}.1", axes)):
+            group = hd.sr.MeasurementsAndQualitativeEvaluations(
+                tracking_identifier=hd.sr.TrackingIdentifier(uid=uid, identifier=f"Lesion {number}"),
+                finding_type=concept(said.finding),
+                finding_sites=[hd.sr.FindingSite(concept(said.site))] if said.site else None,
+                algorithm_id=hd.sr.AlgorithmIdentification(MODEL.name, MODEL.model_id, manufacturer=MODEL.manufacturer),
+                measurements=numbers,
+            )
+            contains = hd.sr.RelationshipTypeValues.CONTAINS
+            group[0].ContentSequence.append(hd.sr.TextContentItem(codes.DCM.Comment, f"Lesion {number}", contains))
+            groups.append(group)
+    device = hd.sr.DeviceObserverIdentifyingAttributes(uid=MODEL.device_uid, name=MODEL.name)
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(hd.sr.ObserverContext(codes.DCM.Device, device)),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion,
+        imaging_measurements=groups,
+        referenced_images=[by_uid[each.image.sop_instance_uid] for each in found],
+    )
+    return hd.sr.Comprehensive3DSR(
+        evidence=images,
+        content=content,
+        series_instance_uid=UIDS[0],
+        series_number=1,
+        sop_instance_uid=UIDS[1],
+        instance_number=1,
+        manufacturer=MODEL.manufacturer,
+    )
+
+
+def plain_number(
+    code: hd.sr.CodedConcept, value: float, unit: hd.sr.CodedConcept, points: tuple[PointPx, ...], image: Dataset
+) -> hd.sr.Measurement:
+    region = hd.sr.CoordinatesForMeasurement(
+        hd.sr.GraphicTypeValues.POLYLINE,
+        np.array([point.to_scoord() for point in points]),
+        hd.sr.SourceImageForRegion(image.SOPClassUID, image.SOPInstanceUID),
+    )
+    return hd.sr.Measurement(name=code, value=round(value, 4), unit=unit, referenced_coordinates=[region])
+
+
+def plain_segmentation(
+    images: tuple[Dataset, ...], volume: npt.NDArray[np.uint8], found: list[Detection]
+) -> hd.seg.Segmentation:
+    return hd.seg.Segmentation(
+        source_images=images,
+        pixel_array=volume,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[
+            hd.seg.SegmentDescription(
+                segment_number=number,
+                segment_label=f"Lesion {number}",
+                segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+                segmented_property_type=codes.SCT.Lesion,
+                algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+                algorithm_identification=hd.AlgorithmIdentificationSequence(
+                    MODEL.name, codes.DCM.ArtificialIntelligence, MODEL.model_id
+                ),
+                tracking_uid=each.tracking_uid,
+                tracking_id=f"Lesion {number}",
+            )
+            for number, each in enumerate(found, start=1)
+        ],
+        series_instance_uid=UIDS[0],
+        series_number=1,
+        sop_instance_uid=UIDS[1],
+        instance_number=1,
+        manufacturer=MODEL.manufacturer,
+        manufacturer_model_name=MODEL.name,
+        software_versions=MODEL.software_version,
+        device_serial_number=MODEL.device_uid,
+        transfer_syntax_uid=ExplicitVRLittleEndian,
+    )
+
+
+# --- what is encoded ----------------------------------------------------------------------------------------------
+
+
+def ct_headers() -> tuple[Dataset, ...]:
+    headers = []
+    for index in range(SLICES):
+        header = Dataset()
+        header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, f"2.25.3.{index + 1}"
+        header.StudyInstanceUID, header.SeriesInstanceUID = "2.25.1", "2.25.2"
+        header.FrameOfReferenceUID, header.PositionReferenceIndicator = "2.25.4", ""
+        header.PatientName, header.PatientID = "Bench^Mark", "B-1"
+        header.PatientBirthDate, header.PatientSex = "19700101", "O"
+        header.StudyDate, header.StudyTime, header.StudyID = "20261124", "101112", "1"
+        header.AccessionNumber, header.ReferringPhysicianName = "A-1", ""
+        header.Modality, header.InstanceNumber = "CT", index + 1
+        header.Rows = header.Columns = SIDE_PX
+        header.PixelSpacing, header.SliceThickness = [SPACING.row_mm, SPACING.col_mm], 1.0
+        header.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        header.ImagePositionPatient = [-180.0, -180.0, float(index)]
+        headers.append(header)
+    return tuple(headers)
+
+
+def lesions() -> list[Detection]:
+    """Balls of 21 pixels, 29 slices apart, that share no voxel."""
+    z, row, col = np.ogrid[-10:11, -10:11, -10:11]
+    ball = z**2 + row**2 + col**2 <= 10**2
+    one = Detection(
+        "", ImageReference(""), BoxPx(0, 0, 0, 0), 0, 0, *(Axis(PointPx(0, 0), PointPx(0, 0)),) * 2, 14.0, 9.8, 0.93,
+        "liver cyst", "",
+    )  # fmt: skip
+    found = []
+    for number in range(LESIONS):
+        key, left, top = 14 + 29 * number, 40 + 40 * number, 60 + 30 * number
+        found.append(
+            replace(
+                one,
+                detection_id=f"d{number}",
+                image=ImageReference(f"2.25.3.{key + 1}"),
+                box=BoxPx(left, top, left + 20, top + 20),
+                z_first=key - 10,
+                z_last=key + 10,
+                long_axis=Axis(PointPx(left, top + 10), PointPx(left + 20, top + 10)),
+                short_axis=Axis(PointPx(left + 10, top + 3), PointPx(left + 10, top + 17)),
+                tracking_uid=f"2.25.9.{number + 1}",
+                mask=Mask(key - 10, top, left, ball),
+            )
+        )
+    return found
+
+
+def whole_volume(found: list[Detection]) -> npt.NDArray[np.uint8]:
+    """(S, H, W) number of the lesion at each voxel."""
+    volume = np.zeros((SLICES, SIDE_PX, SIDE_PX), np.uint8)
+    for number, each in enumerate(found, start=1):
+        assert each.mask is not None
+        depth, height, width = each.mask.voxels.shape
+        part = volume[
+            each.mask.z : each.mask.z + depth,
+            each.mask.row : each.mask.row + height,
+            each.mask.col : each.mask.col + width,
+        ]
+        part[each.mask.voxels] = number
+    return volume
+
+
+def soft_tissue(image: ImageReference) -> npt.NDArray[np.float32]:
+    """A frame to draw on, (H, W) HU."""
+    row, col = np.ogrid[:SIDE_PX, :SIDE_PX]
+    return (40 * np.sin(row / 9) * np.cos(col / 7)).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()
