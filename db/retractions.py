@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from db import deliveries
 from db.errors import RequestError
 from db.outcomes import Analysis, Assessment, Audit, Delivery, DetectionRow, Result
-from db.views import newest_answers
+from db.views_of_results import newest_answers
 
 WITHDRAW = "withdraw result"
 """The audit's name for it; its target is the result's SOP Instance UID."""
