@@ -48,20 +48,21 @@ function entries() {
 
 function marks() {
   const { state } = window.cornerstoneTools.annotation;
+  const drawn = data => data.renderableData && Object.values(data.renderableData).flat(2);
   return state.getAllAnnotations().filter(each => each.metadata.referencedImageId).map(each => ({
     uid: each.annotationUID,
     tool: each.metadata.toolName,
     image: each.metadata.referencedImageId.split('/instances/')[1].split('/')[0],
     label: each.data.label ?? each.data.labels?.[0]?.label ?? '',
     words: Object.values(each.data.handles?.textBox?.worldBoundingBox ?? {}).map(corner => Array.from(corner)),
-    points: (each.data.renderableData ? Object.values(each.data.renderableData).flat(2) : each.data.handles.points)
-      .map(point => Array.from(point)),
+    points: (drawn(each.data) ?? each.data.handles?.points ?? []).map(point => Array.from(point)),
   }));
 }
 
 function segments() {
   const { cache } = window.cornerstone;
-  return window.services.segmentationService.getSegmentations().map(each => ({
+  const all = window.services.segmentationService.getSegmentations();
+  return all.filter(each => each.representationData.Labelmap).map(each => ({
     labels: Object.fromEntries(Object.values(each.segments).map(one => [one.segmentIndex, one.label])),
     images: each.representationData.Labelmap.imageIds.map(id => {
       const image = cache.getImage(id);

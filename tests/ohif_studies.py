@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -16,10 +17,10 @@ from db.uids import uid_from
 from dicom_node.phantom.settings import PhantomSettings
 from dicom_node.phantom.study import PhantomStudy, make_study
 from dicom_node.phantom.truth import PhantomLesion
-from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
-from dicom_node.report.profiles import PROFILES
-from dicom_node.report.seg import segmentation
-from dicom_node.report.subject import describe, describe_failure
+from dicom_node.report.context import Context, Identity, ModelDescription
+from dicom_node.report.encode import encode
+from dicom_node.report.profiles import Profile
+from dicom_node.report.subject import Subject, describe, describe_failure
 
 MODEL = ModelDescription("Lesion node detector", "tests", "Lesion node (open source)", "1.0", "2.25.77")
 _SHAPE = {"rows": 192, "slices": (12, 12), "odd_geometry_share": 0.0, "unread_share": 0.0}
@@ -32,8 +33,8 @@ class Reported:
 
     study: PhantomStudy
     found: tuple[Detection, ...]
-    report: Dataset
-    segmentation: Dataset | None
+    results: dict[str, Dataset]
+    """By the names of profiles."""
 
     @property
     def uid(self) -> str:
@@ -42,7 +43,7 @@ class Reported:
     @property
     def objects(self) -> tuple[Dataset, ...]:
         """All that a PACS holds of it."""
-        return (*self.study.images, self.report, *([] if self.segmentation is None else [self.segmentation]))
+        return (*self.study.images, *self.results.values())
 
 
 @cache
@@ -78,30 +79,35 @@ def truth(study: PhantomStudy) -> tuple[Detection, ...]:
     return tuple(_detection(lesion, images) for lesion in study.lesions)
 
 
-def reported(study: PhantomStudy) -> Reported:
-    """The truth as a result."""
+def reported(study: PhantomStudy, *profiles: str) -> Reported:
+    """The truth as results; as SEG and as the SR for OHIF if no profile is named."""
     found = truth(study)
-    subject = describe(found, _context(study))
-    mask = segmentation(subject, _identity(study, "SEG", 9902))
-    return Reported(study, found, PROFILES["ohif"].build(subject, _identity(study, "SR", 9901, mask)), mask)
+    return Reported(study, found, _results(study, describe(found, _context(study)), profiles or ("seg", "ohif")))
 
 
 def failed(study: PhantomStudy, reason: str) -> Reported:
-    subject = describe_failure(reason, _context(study))
-    return Reported(study, (), PROFILES["ohif"].build(subject, _identity(study, "SR", 9901)), None)
+    return Reported(study, (), _results(study, describe_failure(reason, _context(study)), ("ohif",)))
+
+
+def _results(study: PhantomStudy, subject: Subject, profiles: Collection[str]) -> dict[str, Dataset]:
+    def identity(profile: Profile) -> Identity:
+        return Identity(
+            series_instance_uid=uid_from("series", study.study_instance_uid, profile.name),
+            sop_instance_uid=uid_from("result", study.study_instance_uid, profile.name),
+            series_number=profile.series_number,
+        )
+
+    return {profile.name: dataset for profile, dataset in encode(subject, profiles, identity)}
 
 
 def _context(study: PhantomStudy) -> Context:
-    return Context(in_slice_order(study), MODEL, datetime(2026, 11, 20, 10, tzinfo=UTC))
+    images = {str(ds.SOPInstanceUID): ds for ds in study.images}
 
+    def hu(image: ImageReference) -> np.ndarray:
+        ds = images[image.sop_instance_uid]
+        return (ds.pixel_array + float(ds.RescaleIntercept)).astype(np.float32)
 
-def _identity(study: PhantomStudy, kind: str, number: int, mask: Dataset | None = None) -> Identity:
-    return Identity(
-        series_instance_uid=uid_from("series", study.study_instance_uid, kind),
-        sop_instance_uid=uid_from("result", study.study_instance_uid, kind),
-        series_number=number,
-        segmentation=None if mask is None else InstanceReference.of(mask),
-    )
+    return Context(in_slice_order(study), MODEL, datetime(2026, 11, 20, 10, tzinfo=UTC), pixels=hu)
 
 
 def _detection(lesion: PhantomLesion, images: tuple[Dataset, ...]) -> Detection:

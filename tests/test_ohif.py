@@ -16,6 +16,7 @@ from whole_way import NODE
 from db.detection import Detection
 from db.geometry import PointPx
 from dicom_node.demo import free_port
+from dicom_node.report.profiles import PROFILES
 from dicom_node.report.source import plane_of
 from dicom_node.report.subject import drawn_box
 
@@ -101,6 +102,8 @@ def test_a_report_is_displayed_and_hydrated_on_its_lesions(browser: Viewer, pacs
         if mark.tool == "RectangleROI":
             browser.jump(mark)
             assert shows_the_image(browser)
+            if mark.label.startswith("Lesion 3:"):
+                browser.keep_for_docs("ohif_ohif")
             assert share_drawn(browser, mark) > 0.8, mark.label
     assert_healthy(browser)
 
@@ -167,8 +170,36 @@ def test_a_segmentation_lies_over_the_image_with_its_labels(browser: Viewer, pac
     ((x, y),) = browser.on_screen([plane.to_mm(found.box.centre)])
     red, green, blue = (int(value) for value in np.asarray(browser.screenshot())[round(y), round(x)])
     assert max(red, green, blue) - min(red, green, blue) > 40, "the lesion's middle is coloured"
+    browser.keep_for_docs("ohif_seg")
     assert shows_the_image(browser)
     assert_healthy(browser)
+
+
+def test_no_other_profile_harms_the_viewer(browser: Viewer, pacs: Orthanc) -> None:
+    """A site may send several to one PACS: the study opens with all of them, and what OHIF can show, it shows."""
+    result = stored(pacs, reported(with_lesions(), *PROFILES))
+    assert set(result.results) == set(PROFILES)
+    entries = browser.open(result.uid, 1 + len(PROFILES))
+    by_series = {entry.series: entry for entry in entries}
+    assert_healthy(browser)
+    for name, drawn in (("air", True), ("slicer", True), ("rtstruct", False), ("seg-labelmap", False), ("sc", False)):
+        browser.display(by_series[result.results[name].SeriesInstanceUID])
+        assert shows_the_image(browser), name
+        assert_healthy(browser)
+        browser.keep_for_docs(f"ohif_{name}")
+        if drawn:
+            assert_boxes_on_the_lesions(browser.marks("DICOMSRDisplay"), result)
+
+
+def assert_boxes_on_the_lesions(marks: list[Mark], result: Reported) -> None:
+    """Each lesion has a box within half a pixel; there is no other."""
+    on = []
+    for mark in marks:
+        header = header_of(result, mark.image)
+        close = [n for n, each in enumerate(result.found) if distance_px(mark, each, header) < CLOSE_PX]
+        assert len(close) == 1, mark
+        on += close
+    assert set(on) == set(range(len(result.found)))
 
 
 @pytest.mark.parametrize(
@@ -187,5 +218,7 @@ def test_a_report_without_lesions_opens_as_text(
     assert shows_the_image(browser)
     browser.display(of_kind(entries, "SR"))
     assert says in browser.text()
+    if not result.found and says.startswith("No lesion"):
+        browser.keep_for_docs("ohif_nothing_found")
     assert browser.marks("DICOMSRDisplay") == []
     assert_healthy(browser)
