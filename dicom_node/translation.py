@@ -35,6 +35,7 @@ from dicom_node.report.concepts import concept
 from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
 from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment
 from dicom_node.report.header import UTF_8, copied_header, local_time
+from dicom_node.report.instance import coded
 from dicom_node.report.library import image_library
 from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
 
@@ -129,6 +130,9 @@ def translation(
             transfer_syntax_uid=ExplicitVRLittleEndian,
             specific_character_set=UTF_8,
         )
+    items = list(report.ContentSequence)
+    items.insert([_concept_of(item) for item in items].index(MEASUREMENTS), _library(list(shown.values())))
+    report.ContentSequence = items
     if original.reference is not None:
         report.PertinentOtherEvidenceSequence = [_in_hierarchy(original.reference)]
     return _finished(report, first, original, made_at)
@@ -174,7 +178,7 @@ def _content(
     """TID 1500; the reader is the person observer if all marks are of one."""
     readers = {mark.reader for mark in marks}
     reader = next(iter(readers)) if len(readers) == 1 else ""
-    root = hd.sr.MeasurementReport(
+    return hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(
             observer_person_context=_person(reader) if reader else None,
             observer_device_context=hd.sr.ObserverContext(
@@ -188,24 +192,25 @@ def _content(
         imaging_measurements=_groups(marks, slices, original, tell_reader=not reader),
         title=concept(Code("126000", "DCM", "Imaging Measurement Report")),
     )[0]
-    library = _library(list({mark.image: slices[mark.image] for mark in marks}.values()))
-    place = [_concept_of(item) for item in root.ContentSequence].index(MEASUREMENTS)
-    root.ContentSequence.insert(place, library)
-    return root
 
 
-def _library(shown: Sequence[Slice]) -> hd.sr.ContentItem:
+def _library(shown: Sequence[Slice]) -> Dataset:
     """With what is known of slices (PS3.16 TID 1604); of projections and other images without a description."""
     if all(str(each.header.SOPClassUID) in SLICES for each in shown):
         return image_library([(each.header, each.frame_number) for each in shown])
-    contains = hd.sr.RelationshipTypeValues.CONTAINS
-    library = hd.sr.ContainerContentItem(concept(Code("111028", "DCM", "Image Library")), relationship_type=contains)
-    group = hd.sr.ContainerContentItem(
-        concept(Code("126200", "DCM", "Image Library Group")), relationship_type=contains
-    )
+    library = _container(Code("111028", "DCM", "Image Library"))
+    group = _container(Code("126200", "DCM", "Image Library Group"))
     group.ContentSequence = [_entry(each) for each in shown]
-    library.ContentSequence = hd.sr.ContentSequence([group])
+    library.ContentSequence = [group]
     return library
+
+
+def _container(code: Code) -> Dataset:
+    container = Dataset()
+    container.RelationshipType, container.ValueType = "CONTAINS", "CONTAINER"
+    container.ConceptNameCodeSequence = [coded(code)]
+    container.ContinuityOfContent = "SEPARATE"
+    return container
 
 
 def _entry(shown: Slice) -> Dataset:
