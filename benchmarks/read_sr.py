@@ -105,15 +105,17 @@ def items_below(ds: Dataset) -> Iterator[Dataset]:
         yield from items_below(item)
 
 
-def medians_ms(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def medians_ms(
+    runs: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Name → median, all of them in turn in each round; the first round warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if turn:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: 1000 * statistics.median(values) for name, values in seconds.items()}
 
 
