@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from textwrap import shorten
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -29,6 +30,9 @@ CODE_STRING = 16
 
 YELLOW = (63568, 30840, 54227)
 """CIELab as PS3.3 C.10.7.1.1 encodes it: L* 97, a* -8, b* 83, on any grey in sight."""
+
+LONGEST_NAME = 32
+"""Characters of a category in the text beside a lesion."""
 
 Rescale = tuple[float, float, str]
 """Slope, intercept, Rescale Type."""
@@ -62,6 +66,12 @@ def layer_name(model: ModelDescription) -> str:
     return re.sub(r"[^A-Z0-9_ ]", "_", f"AI {model.model_id}".upper())[:CODE_STRING].rstrip()
 
 
+def layer_description(model: ModelDescription) -> str:
+    """The model, its version and the notice; where that is too long, the notice and the version stay."""
+    version = f" {model.model_id}"[: LONG_STRING // 2].rstrip() + " (research only)"
+    return f"AI - {model.name}"[: LONG_STRING - len(version)].rstrip() + version
+
+
 def _series(slices: Sequence[KeySlice]) -> Dataset:
     series = Dataset()
     series.SeriesInstanceUID = slices[0].source.SeriesInstanceUID
@@ -85,7 +95,7 @@ def _layer(model: ModelDescription) -> Dataset:
     layer = Dataset()
     layer.GraphicLayer = layer_name(model)
     layer.GraphicLayerOrder = 1
-    layer.GraphicLayerDescription = f"AI - {model.name} {model.model_id}"[:LONG_STRING].rstrip()
+    layer.GraphicLayerDescription = layer_description(model)
     layer.GraphicLayerRecommendedDisplayCIELabValue = list(YELLOW)
     return layer
 
@@ -117,8 +127,10 @@ def _annotation(each: KeySlice, layer: str) -> Dataset:
 
 
 def text_of(lesion: Lesion) -> str:
-    """What stands beside a lesion: its label, and its two diameters."""
-    return f"{lesion.label}\r\n{sizes_of(lesion.detection)}"
+    """What stands beside a lesion: short, for it covers the image. That it is of research, the layer says."""
+    detection = lesion.detection
+    what = shorten(detection.category or "lesion", LONGEST_NAME, placeholder=" ...")
+    return f"AI {lesion.number}: {what} {detection.score:.2f}\r\n{sizes_of(detection)}"
 
 
 def _polyline(points: Sequence[PointPx], lesion: Lesion) -> Dataset:

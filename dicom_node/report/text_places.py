@@ -20,8 +20,7 @@ def text_boxes(
 ) -> list[tuple[PointPx, PointPx]]:
     """Upper left and lower right corner of each text: right of its box, else left, above or below; inside the image.
 
-    It stands in the first of these places where it covers no box and no text before it; in the first one if there is
-    no such place.
+    It stands where it covers least of the boxes and of the texts before it; in the first such place.
     """
     boxes = [BoxPx(ring[0].col, ring[0].row, ring[2].col, ring[2].row) for ring in rings]
     taken = list(boxes)
@@ -31,7 +30,7 @@ def text_boxes(
         height = min(len(lines) * rows * LINE_SHARE, rows - 1.0)
         width = min(max(map(len, lines)) * LETTER_SHARE * rows * LINE_SHARE, columns - 1.0)
         tried = [_inside(at, width, height, rows, columns) for at in _beside(box, width, height)]
-        place = next((one for one in tried if not any(_overlap(one, other) for other in taken)), tried[0])
+        place = min(tried, key=lambda one: sum(_common_px(one, other) for other in taken))
         taken.append(place)
         places.append((PointPx(place.x1, place.y1), PointPx(place.x2, place.y2)))
     return places
@@ -53,5 +52,7 @@ def _inside(at: PointPx, width: float, height: float, rows: int, columns: int) -
     return BoxPx(x1, y1, x1 + width, y1 + height)
 
 
-def _overlap(a: BoxPx, b: BoxPx) -> bool:
-    return min(a.x2, b.x2) > max(a.x1, b.x1) and min(a.y2, b.y2) > max(a.y1, b.y1)
+def _common_px(a: BoxPx, b: BoxPx) -> float:
+    """The area that two boxes share."""
+    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
+    return max(width, 0.0) * max(height, 0.0)

@@ -23,7 +23,7 @@ from report_sources import (
 )
 
 from db.detection import Detection
-from dicom_node.report.gsps import layer_name, presentation_state
+from dicom_node.report.gsps import layer_description, layer_name, presentation_state
 from dicom_node.report.subject import describe
 from mining.copies import OwnDetection
 from mining.readers.gsps import read_gsps
@@ -73,7 +73,7 @@ def test_lesions_of_one_slice_share_its_annotation_and_their_texts_lie_on_the_im
     assert annotation.ReferencedImageSequence[0].ReferencedSOPInstanceUID == f"{SERIES}.4"
     texts = annotation.TextObjectSequence
     assert [text.UnformattedTextValue.splitlines()[0] for text in texts] == [
-        f"Lesion {number}: liver cyst 0.93 (AI, research only)" for number in (1, 2, 3)
+        f"AI {number}: liver cyst 0.93" for number in (1, 2, 3)
     ]
     assert texts[0].UnformattedTextValue.splitlines()[1] == "8.3 x 6.9 mm"
     for text in texts:
@@ -85,7 +85,9 @@ def test_lesions_of_one_slice_share_its_annotation_and_their_texts_lie_on_the_im
 def test_its_one_layer_says_who_drew_and_obeys_the_lengths() -> None:
     (layer,) = built([lesion()], context()).GraphicLayerSequence
     assert layer.GraphicLayer == "AI 0123456789AB"
-    assert layer.GraphicLayerDescription == f"AI - {MODEL.name} {MODEL.model_id}"
+    assert layer.GraphicLayerDescription == f"AI - {MODEL.name} {MODEL.model_id} (research only)"
+    long = layer_description(replace(MODEL, name="n" * 64, model_id="v" * 64))
+    assert len(long) == 64 and long.startswith("AI - n") and long.endswith("v (research only)")
     assert layer_name(replace(MODEL, model_id="modèle-very-long-id")) == "AI MOD_LE_VERY_L"
 
 
