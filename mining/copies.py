@@ -19,6 +19,9 @@ from mining.same_lesion import one_lesion
 SAME_POINT_PX = 0.05
 """Coordinates this close are one point: a viewer that saves a result again rounds it to 32-bit floats."""
 
+SAME_SHORT_AXIS_PX = 0.5
+"""A mask and its contour differ by less: the one is measured between pixels' edges, the other along its chords."""
+
 BY_ALGORITHM = "drawn by an algorithm"
 OWN_COPY = "copy of our own result"
 SUPERSEDED = "superseded by a later document"
@@ -61,13 +64,21 @@ class Harvested:
 
 @dataclass(frozen=True, slots=True)
 class OwnRegion:
-    """One slice of a detection's mask, as a reader of masks measures it; `longest`: no other slice is longer."""
+    """One slice of a detection's mask, as a reader measures it; `longest`: no other slice is longer.
+
+    outline: of its pixels' edges, as a contour has it; with_axes: and of the ends of its axes, as a mask has it.
+    """
 
     image: ImageReference
     long_axis: Axis
     short_axis: Axis | None
     outline: BoxPx
     longest: bool = True
+
+    @property
+    def with_axes(self) -> BoxPx:
+        ends = self.long_axis.points + (() if self.short_axis is None else self.short_axis.points)
+        return BoxPx.around((*self.outline.corners, *ends), margin_px=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +258,18 @@ def is_copy_of_own(row: Harvested, detection: OwnDetection) -> bool:
             return True
         if detection.regions:
             here = [one for one in detection.regions if one.image == row.image and (one.longest or on_key_slice)]
-            return any(
-                same_box(outline, one.outline) and _same_axes(row, one.long_axis, one.short_axis) for one in here
-            )
+            return any(_is_copy_of_mask(row, outline, region) for region in here)
     return on_key_slice and _same_axes(row, detection.long_axis, detection.short_axis)
+
+
+def _is_copy_of_mask(row: Harvested, outline: BoxPx, region: OwnRegion) -> bool:
+    """By its extent and its axes. Of a short axis the length tells: a contour has it between other points."""
+    short_px = [0.0 if axis is None else axis.length_px for axis in (row.short_axis, region.short_axis)]
+    return (
+        any(same_box(outline, box) for box in (region.outline, region.with_axes))
+        and same_axis(row.long_axis, region.long_axis)
+        and abs(short_px[0] - short_px[1]) <= SAME_SHORT_AXIS_PX
+    )
 
 
 def _same_axes(row: Harvested, long_axis: Axis, short_axis: Axis | None) -> bool:
