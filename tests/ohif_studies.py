@@ -107,7 +107,12 @@ def _context(study: PhantomStudy) -> Context:
         ds = images[image.sop_instance_uid]
         return (ds.pixel_array + float(ds.RescaleIntercept)).astype(np.float32)
 
-    return Context(in_slice_order(study), MODEL, datetime(2026, 11, 20, 10, tzinfo=UTC), pixels=hu)
+    links = {_detection_id(lesion): f"https://viewer.example/open?lesion={lesion.number}" for lesion in study.lesions}
+    return Context(in_slice_order(study), MODEL, datetime(2026, 11, 20, 10, tzinfo=UTC), pixels=hu, links=links)
+
+
+def _detection_id(lesion: PhantomLesion) -> str:
+    return f"00000000-0000-4000-8000-{lesion.number:012d}"
 
 
 def _detection(lesion: PhantomLesion, images: tuple[Dataset, ...]) -> Detection:
@@ -117,7 +122,7 @@ def _detection(lesion: PhantomLesion, images: tuple[Dataset, ...]) -> Detection:
     rows, columns = int(images[0].Rows), int(images[0].Columns)
     voxels = np.stack([_ellipse(boxes.get(z), rows, columns) for z in range(len(images))])
     return Detection(
-        detection_id=f"00000000-0000-4000-8000-{lesion.number:012d}",
+        detection_id=_detection_id(lesion),
         image=ImageReference(lesion.key_sop_instance_uid),
         box=lesion.box,
         z_first=min(boxes),
