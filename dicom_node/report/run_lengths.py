@@ -7,6 +7,7 @@ than an encoder for any image.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,18 +28,24 @@ def run_lengths(frame: npt.NDArray[np.unsignedinteger]) -> bytes:
 
 def _segment(plane: npt.NDArray[np.uint8]) -> bytes:
     """Row by row, for no run goes on into the next one (G.3.1); of even length."""
-    empty = _run(0, plane.shape[1])
-    content = b"".join(_row(row) if row.any() else empty for row in plane)
+    width = plane.shape[1]
+    rows = [_run(0, width)] * len(plane)
+    shown = np.flatnonzero(plane.any(axis=1))
+    part = plane[shown]
+    of, last = np.nonzero(part[:, 1:] != part[:, :-1])  # the last pixel of each run but the last of a row
+    ends = [*zip(of.tolist(), (last + 1).tolist(), part[of, last].tolist(), strict=True)]
+    ends += [(row, width, value) for row, value in enumerate(part[:, -1].tolist())]
+    runs, starts = [b""] * len(shown), [0] * len(shown)
+    for row, end, value in ends:  # in each row from left to right
+        runs[row] += _run(value, end - starts[row])
+        starts[row] = end
+    for row, run in zip(shown.tolist(), runs, strict=True):
+        rows[row] = run
+    content = b"".join(rows)
     return content + b"\0" * (len(content) % 2)
 
 
-def _row(row: npt.NDArray[np.uint8]) -> bytes:
-    ends = np.append(np.flatnonzero(row[1:] != row[:-1]) + 1, len(row))
-    lengths = np.diff(ends, prepend=0)
-    values = row[ends - 1]
-    return b"".join(_run(value, length) for value, length in zip(values.tolist(), lengths.tolist(), strict=True))
-
-
+@lru_cache(maxsize=4096)
 def _run(value: int, length: int) -> bytes:
     """The same value so many times: replicated, or as it stands where it is a single one (G.3.1)."""
     whole, rest = divmod(length, LONGEST_RUN)

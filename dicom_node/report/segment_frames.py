@@ -38,30 +38,36 @@ def describe_frames(ds: Dataset, frames: Sequence[Frame], sources: SourceImages,
     shown = sorted({frame.index for frame in frames})
     rank = {index: number for number, index in enumerate(shown, start=1)}
     images = list(sources.place)
+    codes = _of(DerivationCodeSequence=[coded(SEGMENTATION)], PurposeOfReferenceCodeSequence=[coded(SOURCE_IMAGE)])
     ds.PerFrameFunctionalGroupsSequence = [
-        _groups(frame, rank[frame.index], sources, images[frame.index].frame_number) for frame in frames
+        _groups(frame, rank[frame.index], sources, images[frame.index].frame_number, codes) for frame in frames
     ]
     _dimensions(ds, organization_uid, by_segment=frames[0].segment is not None)
     _references(ds, shown, sources)
 
 
-def _groups(frame: Frame, rank: int, sources: SourceImages, frame_number: int) -> Dataset:
+def _groups(frame: Frame, rank: int, sources: SourceImages, frame_number: int, codes: Dataset) -> Dataset:
     """What is said of one frame; rank: of its slice among those that are shown, from 1."""
     header, groups = sources.headers[frame.index], Dataset()
-    groups.DerivationImageSequence = [_derivation(header, frame_number if sources.multi_frame else None)]
+    groups.DerivationImageSequence = [_derivation(header, frame_number if sources.multi_frame else None, codes)]
     at = [rank] if frame.segment is None else [frame.segment, rank]
     groups.FrameContentSequence = [_of(DimensionIndexValues=at)]
-    groups.PlanePositionSequence = [_of(ImagePositionPatient=header.ImagePositionPatient)]
+    position = Dataset()
+    position["ImagePositionPatient"] = header["ImagePositionPatient"]
+    groups.PlanePositionSequence = [position]
     if frame.segment is not None:
         groups.SegmentIdentificationSequence = [_of(ReferencedSegmentNumber=frame.segment)]
     return groups
 
 
-def _derivation(header: Dataset, frame_number: int | None) -> Dataset:
-    source = image_item(header, frame_number)
+def _derivation(header: Dataset, frame_number: int | None, codes: Dataset) -> Dataset:
+    """codes: the same for all frames, of which there may be hundreds, so they are made once."""
+    source, derivation = image_item(header, frame_number), Dataset()
     source.SpatialLocationsPreserved = "YES"
-    source.PurposeOfReferenceCodeSequence = [coded(SOURCE_IMAGE)]
-    return _of(SourceImageSequence=[source], DerivationCodeSequence=[coded(SEGMENTATION)])
+    source["PurposeOfReferenceCodeSequence"] = codes["PurposeOfReferenceCodeSequence"]
+    derivation.SourceImageSequence = [source]
+    derivation["DerivationCodeSequence"] = codes["DerivationCodeSequence"]
+    return derivation
 
 
 def _pixel_measures(sources: SourceImages) -> Dataset:
