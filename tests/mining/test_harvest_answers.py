@@ -265,6 +265,15 @@ def test_a_presentation_state_that_was_edited_is_an_answer(node: Node) -> None:
     ]
 
 
+def test_a_box_that_was_moved_around_our_axes_in_a_presentation_state_is_modified(node: Node) -> None:
+    x1, y1, x2, y2 = A.box
+    ring = [(x1 + 3.0, y1), (x2 + 3.0, y1), (x2 + 3.0, y2), (x1 + 3.0, y2), (x1 + 3.0, y1)]
+    drawn = [graphic("POLYLINE", points) for points in (ring, A.long, A.short)]
+    with_ours(node, gsps(annotation(drawn, images=[A.image]), images=[A.image]))
+    assert answers(node) == [("one a", "modified", "Reader^Two", pytest.approx(3.0))]
+    assert [row.source_kind for row in node.truth()] == ["GSPS"]
+
+
 SHELL = ball(6, 9, 7)
 
 
