@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_WAIT_POLICY := passive
 
 help:
-	@echo "make demo | test | quick | lint | install | bench | faults | peers | licences | sql"
+	@echo "make demo | test | quick | lint | install | bench | faults | peers | licences | sql | conformance"
 
 .venv/.installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
@@ -46,7 +46,11 @@ faults: install
 sql: install
 	$(BIN)/python docs/sql_page.py
 
+# The tables of docs/conformance.md, from the code.
+conformance: install
+	$(BIN)/python docs/conformance_page.py
+
 licences: install
 	$(BIN)/python docs/licences.py > docs/licences.md
 
-.PHONY: help install demo peers lint quick test bench faults licences sql
+.PHONY: help install demo peers lint quick test bench faults licences sql conformance

@@ -282,7 +282,7 @@ def is_storage(abstract_syntax: str) -> bool:
     if service is not ServiceClass:
         return bool(service is StorageServiceClass)
     name = UID(abstract_syntax).name
-    return name == abstract_syntax or "Storage" in name
+    return name == abstract_syntax or ("Storage" in name and "Commitment" not in name)
 
 
 def storage_services(event: Event) -> dict[UID, SOPClassCommonExtendedNegotiation]:
