@@ -254,6 +254,9 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
     _anchor(values, "data_dir", folder, Path("data"))
     if isinstance(web := values.get("web"), dict) and "token_file" in web:
         _anchor(web, "token_file", folder, None)
+    for peer in peers if isinstance(peers := values.get("peers"), list) else ():
+        if isinstance(peer, dict) and "dicomweb_token_file" in peer:
+            _anchor(peer, "dicomweb_token_file", folder, None)
     try:
         return Config.model_validate(values)
     except ValidationError as error:

@@ -68,10 +68,10 @@ def test_without_a_configuration_the_way_to_one_is_told(tmp_path: Path) -> None:
         ("[dicom]\nprot = 104", "dicom.prot is an unknown key; known here: ae_title, host, port, max_pdu, "
          "max_associations"),
         ("dicomm = 1", "dicomm is an unknown key; known here: data_dir, database_url, dicom, peers, detector, gate, "
-         "settle, harvest, schedule, web, retention"),
+         "settle, harvest, report, schedule, web, retention"),
         ("[dicom]\nport = 70000", "dicom.port = 70000: Input should be less than or equal to 65535"),
-        ('[[peers]]\nname = "a"\nae_title = "A"\nmode = "sned"', "peers.1.mode = \"sned\": Input should be 'hold' "
-         "or 'send'"),
+        ('[[peers]]\nname = "a"\nae_title = "A"\nmode = "sned"', "peers.1.mode = \"sned\": Input should be 'hold', "
+         "'send' or 'shadow'"),
         ('[[peers]]\nname = "a"\nae_title = "A"\n[[peers]]\nname = "a"\nae_title = "B"',
          "peers: two peers have the same name: a"),
     ],

@@ -21,7 +21,9 @@ from db.models import LesionRow, Study
 from db.outcomes import Analysis, Audit, Delivery, Model, Task
 from db.outcomes import Result as ResultRow
 from dicom_node import logs
+from dicom_node.config import Peer
 from dicom_node.heartbeat import beat
+from dicom_node.receipt import commitment_of
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
 
@@ -231,6 +233,47 @@ def test_held_results_are_released_for_one_destination(site: Site, cli: Cli) -> 
 
 def test_an_unknown_result_cannot_be_sent_again(cli: Cli) -> None:
     assert refused(cli("deliveries", "resend", "1.2")) == "there is no such delivery (result=1.2, destination=None)"
+
+
+def test_a_receipt_says_how_safe_each_result_is_at_each_destination(site: Site, cli: Cli) -> None:
+    images = study(0).images
+    uid = outbox(site, images[0])
+    with site.node.sessions.begin() as session:
+        deliveries.put(session, uid, "former", "send", NOW)
+        (pk,) = deliveries.of_result(session, uid, "pacs")
+        deliveries.note_success(session, pk, "Success", NOW, commit_at=NOW)
+    told = json.loads(cli("deliveries", "receipt", images[0].StudyInstanceUID, "--json").stdout)
+    assert [(line["destination"], line["state"], line["commitment"]) for line in told] == [
+        ("former", "waiting", ""), ("pacs", "delivered", "due"),
+    ]  # fmt: skip
+    assert refused(cli("deliveries", "receipt", "1.2")) == "there is no such study (study_instance_uid=1.2)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "peer", "words"),
+    [
+        ({"state": "waiting"}, {}, ""),
+        ({"state": "committed"}, {}, "committed"),
+        ({"next_commit_at": NOW}, {}, "due"),
+        ({"next_commit_at": NOW, "commit_tries": 2}, {}, "asked"),
+        ({"commit_tries": 10}, {}, "asked, never answered"),
+        ({}, {}, "the peer offers none"),
+        ({}, {"commitment": False}, "not asked: commitment = false"),
+        ({}, {"send_by": "stow-rs", "dicomweb_url": "http://a"}, "not asked: DICOMweb has none"),
+        ({}, None, "not asked: no longer a destination"),
+    ],
+)
+def test_how_far_a_commitment_is_has_words(changes: dict[str, Any], peer: dict[str, Any] | None, words: str) -> None:
+    delivery = Delivery(**{"state": "delivered", "commit_tries": 0} | changes)
+    known = None if peer is None else Peer(name="a", ae_title="A", **peer)
+    assert commitment_of(delivery, known) == words
+
+
+def test_a_person_withdraws_a_result(site: Site, cli: Cli) -> None:
+    uid = outbox(site, study(0).images[0])
+    assert cli("deliveries", "withdraw", uid).stdout == "The result is withdrawn; it is not sent to pacs.\n"
+    assert (delivery(site).state, delivery(site).last_answer) == ("discarded", "withdrawn by a person")
+    assert refused(cli("deliveries", "withdraw", uid)) == f"this result is withdrawn already (result={uid})"
 
 
 @pytest.mark.slow

@@ -129,6 +129,11 @@ def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
     assert load_config(written(tmp_path, '[web]\ntoken_file = "token"'), {}).web.secret() == "from-a-file"
 
 
+def test_a_token_for_dicomweb_is_looked_for_beside_the_configuration(tmp_path: Path) -> None:
+    peer = 'name = "a"\nae_title = "A"\nsend_by = "stow-rs"\ndicomweb_url = "https://a/rs"\ndicomweb_token_file = "t"'
+    assert load_config(written(tmp_path, f"[[peers]]\n{peer}"), {}).peer("a").dicomweb_token_file == tmp_path / "t"
+
+
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     assert load_config(written(tmp_path, 'data_dir = "here"'), {}).data_dir == tmp_path / "here"
 

@@ -11,14 +11,18 @@ import pytest
 from arriving import ct, with_meta
 from node_process import free_port
 from orthanc import running_orthanc
+from outbox import Outbox
 from pydicom import dcmread
 from pydicom.filebase import DicomBytesIO
 from pydicom.uid import CTImageStorage
 
+from db.engine import Sessions
 from db.errors import ConfigError, PeerError
 from dicom_node import scu, stow
+from dicom_node.circuits import OPENS_AFTER
 from dicom_node.config import Peer
 from dicom_node.scu import ClassRefused, PeerAway
+from dicom_node.store import LocalFiles
 
 UID = str(ct().SOPInstanceUID)
 
@@ -52,7 +56,7 @@ class Server:
 
     @property
     def peer(self) -> Peer:
-        return Peer(name="Web", ae_title="WEB", send_by="stow-rs", dicomweb_url=f"http://127.0.0.1:{self.port}/rs/")
+        return Peer(name="Archive", ae_title="WEB", send_by="stow-rs", dicomweb_url=f"http://127.0.0.1:{self.port}/rs/")
 
 
 @pytest.fixture
@@ -158,7 +162,7 @@ def test_what_it_did_not_take_says_why(
     with pytest.raises(PeerError) as caught:
         send(server, file)
     assert type(caught.value) is error
-    assert said in str(caught.value) and caught.value.facts["peer"] == "Web"
+    assert said in str(caught.value) and caught.value.facts["peer"] == "Archive"
 
 
 def test_one_that_hangs_and_one_that_is_not_there_are_away(
@@ -177,6 +181,20 @@ def test_a_token_file_that_is_not_there_is_the_configurations_fault(server: Serv
     with pytest.raises(ConfigError, match="dicomweb_token_file cannot be read"):
         send(server, file, dicomweb_token_file=tmp_path / "nothing")
     assert server.bodies == []
+
+
+def test_a_delivery_goes_by_the_way_of_its_destination(server: Server, sessions: Sessions, tmp_path: Path) -> None:
+    outbox = Outbox(sessions, LocalFiles(tmp_path))
+    pk, later = outbox.put("2.25.1"), outbox.put("2.25.2")
+    server.answer = about(stow.REFERENCED, uid="2.25.1")
+    assert outbox.deliver(pk, server.peer) == "Success"
+    row = outbox.row(pk)
+    assert (row.state, row.last_answer, row.next_commit_at) == ("delivered", "Success", None)
+    server.status, server.answer = 503, b""
+    for _ in range(OPENS_AFTER):
+        with pytest.raises(PeerAway, match="503"):
+            outbox.deliver(later, server.peer)
+    assert outbox.deliver(later, server.peer).startswith("the destination is away (the peer answered STOW-RS with 503")
 
 
 @pytest.mark.slow
