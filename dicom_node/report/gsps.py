@@ -165,7 +165,7 @@ def nearest_corner(ring: Sequence[PointPx], place: tuple[PointPx, PointPx]) -> P
 
 
 def _of_lesion(item: Dataset, lesion: Lesion) -> Dataset:
-    item.TrackingID, item.TrackingUID = f"Lesion {lesion.number}", lesion.detection.tracking_uid
+    item.TrackingID, item.TrackingUID = lesion.identifier, lesion.detection.tracking_uid
     item.GraphicGroupID = lesion.number
     return item
 

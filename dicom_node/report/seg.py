@@ -139,7 +139,7 @@ def _segment(number: int, lesion: Lesion, context: Context) -> Dataset:
     segment.SegmentedPropertyTypeCodeSequence = [coded(lesion.codes.finding)]
     if lesion.codes.site:
         segment.AnatomicRegionSequence = [coded(lesion.codes.site)]
-    segment.TrackingID, segment.TrackingUID = f"Lesion {lesion.number}", detection.tracking_uid
+    segment.TrackingID, segment.TrackingUID = lesion.identifier, detection.tracking_uid
     return segment
 
 

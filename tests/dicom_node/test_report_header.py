@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
@@ -13,7 +14,7 @@ from report_sources import MODEL, context, ct_headers, lesion, measurement_repor
 
 from db.errors import ContentError
 from dicom_node.report.context import Context, ModelDescription
-from dicom_node.report.header import PATIENT, STUDY, copied_header, header_sha256, local_time
+from dicom_node.report.header import PATIENT, STUDY, copied_header, header_sha256, local_time, series_description
 
 KYRILL = "Пирогов^Николай"
 
@@ -172,3 +173,25 @@ def test_a_context_refuses_a_time_without_zone_no_images_and_two_series() -> Non
 def test_a_model_without_or_with_too_long_a_name_is_refused(model_id: str) -> None:
     with pytest.raises(ContentError, match="field=model_id"):
         ModelDescription("Lesion node", model_id, "m", "1", "2.25.1")
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "model_id", "description"),
+    [
+        ("SR", "Node", "0123456789ab", "AI, research only: SR, Node 0123456789ab"),
+        ("SEG", "A detector of lesions in computed tomography", "0123456789ab",
+         "AI, research only: SEG, A detector of lesions in co 0123456789ab"),
+        ("SR", "Node", "m" * 64, f"AI, research only: SR, Node {'m' * 31}"),
+    ],
+)  # fmt: skip
+def test_a_series_is_named_by_what_it_holds_and_the_model_whose_id_is_never_cut_away(
+    what: str, name: str, model_id: str, description: str
+) -> None:
+    made = series_description(what, replace(MODEL, name=name, model_id=model_id))
+    assert made == description
+    assert len(made) <= 64
+
+
+def test_every_result_says_which_model_made_it() -> None:
+    for result in both(ct_headers()):
+        assert result.SeriesDescription.endswith(f" {MODEL.model_id}")
