@@ -9,7 +9,7 @@ from dicom_node.config_harvest import Bookmarks, Private
 from dicom_node.config_report import WordCodes
 from dicom_node.config_section import Section, toml_of
 
-TABLES = ("bookmarks", "private", "codes")
+TABLES = ("bookmarks", "private", "verdicts", "codes")
 """Keys that are tables of their own, behind the values of their section."""
 
 EXAMPLE_COLUMNS = {
@@ -20,6 +20,7 @@ EXAMPLE_TAGS = {
     "(0041,xx10) VENDOR NAME/(0041,xx22)": "long_axis:FD",
     "(0041,xx10) VENDOR NAME/(0008,1155)": "image",
 }
+EXAMPLE_VERDICTS = {"99SITE:Q7": "rejected", "nicht zutreffend": "rejected"}
 EXAMPLE_WORD = {"word": "pulmonary nodule", "finding": "27925004|SCT|Nodule", "site": "39607008|SCT|Lung"}
 EXAMPLE_CLASS = "1.2.840.10008.5.1.4.1.1.11.1"
 
@@ -46,7 +47,9 @@ def _harvest_tables() -> list[str]:
     lines += ["# [harvest.bookmarks.columns]", *_examples(EXAMPLE_COLUMNS)]
     lines += ["# Private elements, one block for each SOP class:", "# [[harvest.private]]"]
     lines += _commented(_keys(Private, {"sop_class": EXAMPLE_CLASS}, without=("tags",)))
-    return [*lines, "# [harvest.private.tags]", *_examples(EXAMPLE_TAGS)]
+    lines += ["# [harvest.private.tags]", *_examples(EXAMPLE_TAGS)]
+    lines.append("# What viewers here write for accepted, modified, rejected or added (docs/answers.md):")
+    return [*lines, "# [harvest.verdicts]", *_examples(EXAMPLE_VERDICTS)]
 
 
 def _report_tables() -> list[str]:

@@ -31,6 +31,9 @@ decimal_comma = true
 "File UID" = "image"
 "X 1" = "x1"
 
+[harvest.verdicts]
+"99SITE:Q7" = "rejected"
+
 [[harvest.private]]
 sop_class = "{CLASS}"
 origin = "zero"
@@ -65,6 +68,7 @@ def test_the_section_becomes_the_settings_of_the_harvest(tmp_path: Path) -> None
         let_in=frozenset({"localizer"}),
         exclude=("*phantom*", "QA-*"),
         algorithms=("Nodule Finder",),
+        verdicts={"99SITE:Q7": "rejected"},
     )
     readers = readers_of(settings)
     assert readers[CLASS].kind == "private"
@@ -85,6 +89,7 @@ def test_the_tables_that_init_shows_are_right_once_the_marks_are_taken_away(tmp_
     tables = "\n".join(line.removeprefix("# ") for line in shown.splitlines() if re.match(r'# (\[|"|\w+ = )', line))
     settings = load_config(written(tmp_path, tables), {}).harvest.settings()
     assert settings.bookmarks is not None and len(settings.private) == 1
+    assert set(settings.verdicts.values()) == {"rejected"}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,8 @@ def test_the_tables_that_init_shows_are_right_once_the_marks_are_taken_away(tmp_
         ('[harvest]\nlet_in = ["scout"]', 'harvest.let_in.1 = "scout"', "localizer"),
         ('[harvest]\nexclude = [""]', "harvest.exclude.1", "stand for everything"),
         ('[harvest]\nalgorithms = [" "]', "harvest.algorithms.1", "stand for everything"),
+        ('[harvest.verdicts]\nA1 = "yes"', "harvest.verdicts", "accepted, modified, rejected, added"),
+        ('[harvest.verdicts]\n" " = "added"', "harvest.verdicts", "stand for everything"),
         ('[harvest.bookmarks]\norigin = "two"', 'harvest.bookmarks.origin = "two"', "scoord, zero, one"),
         ('[harvest.bookmarks]\ndelimiter = ";;"', "harvest.bookmarks.delimiter", "one character"),
         ('[harvest.bookmarks.columns]\nA = "where"', "harvest.bookmarks.columns", ", ".join(MEANINGS)),
