@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from db.detection import Detection
-from dicom_node.report.context import RESEARCH_ONLY, ModelDescription
+from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, ModelDescription
 from dicom_node.report.key_slices import KeySlice
 from dicom_node.report.subject import Lesion
 
@@ -11,6 +11,13 @@ from dicom_node.report.subject import Lesion
 def sizes_of(detection: Detection) -> str:
     """Long by short axis."""
     return f"{detection.long_axis_mm:.1f} x {detection.short_axis_mm:.1f} mm"
+
+
+def name_of(lesion: Lesion) -> str:
+    """Number and category as an LO holds them: 64 characters, and no backslash, which would begin another value."""
+    category = lesion.detection.category.replace("\\", "/")
+    name = f"Lesion {lesion.number}: {category}" if category else f"Lesion {lesion.number}"
+    return name[:LONG_STRING].rstrip()
 
 
 def place_of(each: KeySlice) -> str:

@@ -14,7 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import RTStructureSetStorage
 
 from db.errors import ContentError
-from dicom_node.report.captions import model_line, sizes_of
+from dicom_node.report.captions import model_line, name_of, sizes_of
 from dicom_node.report.context import LONG_STRING, Context, Identity
 from dicom_node.report.header import finish
 from dicom_node.report.instance import algorithm_item, coded, new_instance
@@ -78,8 +78,7 @@ def _region(lesion: Lesion, context: Context, frame_of_reference_uid: str) -> Da
     region = Dataset()
     region.ROINumber = lesion.number
     region.ReferencedFrameOfReferenceUID = frame_of_reference_uid
-    name = f"Lesion {lesion.number}: {lesion.detection.category}".rstrip(": ")
-    region.ROIName = name[:LONG_STRING].rstrip()
+    region.ROIName = name_of(lesion)
     region.ROIDescription = f"{lesion.label}, {sizes_of(lesion.detection)}"
     region.ROIGenerationAlgorithm = "AUTOMATIC"
     region.ROIGenerationDescription = f"{context.model.name} {context.model.model_id}"[:LONG_STRING].rstrip()

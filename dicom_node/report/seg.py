@@ -18,8 +18,9 @@ from pydicom.uid import RLELossless, SegmentationStorage
 from db.detection import Mask
 from db.errors import ContentError
 from db.uids import uid_from
+from dicom_node.report.captions import name_of
 from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL
-from dicom_node.report.context import LONG_STRING, RESEARCH_ONLY, Context, Identity
+from dicom_node.report.context import RESEARCH_ONLY, Context, Identity
 from dicom_node.report.header import finish
 from dicom_node.report.instance import algorithm_item, carry_losses, coded, new_instance
 from dicom_node.report.run_lengths import run_lengths
@@ -130,8 +131,7 @@ def _segment(number: int, lesion: Lesion, context: Context) -> Dataset:
     detection, model = lesion.detection, context.model
     segment = Dataset()
     segment.SegmentNumber = number
-    label = f"Lesion {lesion.number}: {detection.category}" if detection.category else f"Lesion {lesion.number}"
-    segment.SegmentLabel = label[:LONG_STRING].rstrip()
+    segment.SegmentLabel = name_of(lesion)
     segment.SegmentDescription = lesion.label
     segment.SegmentAlgorithmType, segment.SegmentAlgorithmName = "AUTOMATIC", model.name
     segment.SegmentationAlgorithmIdentificationSequence = [algorithm_item(model)]

@@ -126,6 +126,24 @@ def test_slices_of_several_rescales_get_their_windows_in_stored_values() -> None
     assert windows == [(20.0, 200.0), (20.0, 200.0), (520.0, 200.0)], "on slices 3, 5 and 6, counted from 0"
 
 
+def test_frames_have_rescale_and_window_in_their_functional_groups() -> None:
+    (image,) = enhanced_ct()
+    shared = image.SharedFunctionalGroupsSequence[0]
+    shared.PixelValueTransformationSequence = [Dataset()]
+    shared.PixelValueTransformationSequence[0].RescaleSlope = 1
+    shared.PixelValueTransformationSequence[0].RescaleIntercept = -1024
+    for number, frame in enumerate(image.PerFrameFunctionalGroupsSequence, start=1):
+        frame.FrameVOILUTSequence = [Dataset()]
+        frame.FrameVOILUTSequence[0].WindowCenter, frame.FrameVOILUTSequence[0].WindowWidth = number, 300
+    ds = built([in_frame(each) for each in lesions()], context((image,)))
+    assert ds.RescaleIntercept == -1024
+    windows = {
+        int(item.ReferencedImageSequence[0].ReferencedFrameNumber): float(item.WindowCenter)
+        for item in ds.SoftcopyVOILUTSequence
+    }
+    assert windows == {6: 6.0, 4: 4.0, 3: 3.0}
+
+
 def test_images_without_a_window_get_none() -> None:
     assert "SoftcopyVOILUTSequence" not in built(lesions(), context())
 

@@ -21,6 +21,7 @@ from report_sources import (
     in_frame,
     lesion,
     lesions,
+    segmentation,
 )
 
 from db.detection import Detection, Mask
@@ -106,6 +107,15 @@ def test_a_region_says_what_it_is_and_that_nobody_made_it_a_target() -> None:
     meanings = [each.RTROIIdentificationCodeSequence[0].CodeMeaning for each in ds.RTROIObservationsSequence]
     assert meanings == ["Cyst", "Nodule", "Lesion"]
     assert len({tuple(each.ROIDisplayColor) for each in ds.ROIContourSequence}) == 3
+
+
+def test_a_category_with_a_backslash_is_one_name() -> None:
+    whole = context()
+    found = [lesion(category="cyst\\abscess of the liver or of what lies beside it, as it were, somewhere")]
+    (region,) = built(found, whole).StructureSetROISequence
+    assert region.ROIName == "Lesion 1: cyst/abscess of the liver or of what lies beside it, a"
+    masks = segmentation(found, whole)
+    assert masks is not None and reread(masks).SegmentSequence[0].SegmentLabel == region.ROIName
 
 
 def test_a_mask_that_leaves_the_series_is_refused() -> None:
