@@ -46,9 +46,10 @@ faults: install
 sql: install
 	$(BIN)/python docs/sql_page.py
 
-# The tables of docs/conformance.md, from the code.
+# The tables of docs/conformance.md and docs/viewers.md, from the code.
 conformance: install
 	$(BIN)/python docs/conformance_page.py
+	$(BIN)/python docs/viewers_page.py
 
 licences: install
 	$(BIN)/python docs/licences.py > docs/licences.md

@@ -116,6 +116,8 @@ def ct_images(shape: Shape) -> tuple[Dataset, ...]:
         position = np.array([-31.5, 13.25, 40.0]) + index * INTERVAL_MM * normal
         image.ImagePositionPatient = [round(float(value), 6) for value in position]
         image.SliceThickness = INTERVAL_MM
+        image.RescaleIntercept, image.RescaleSlope, image.RescaleType = -1024, 1, "HU"
+        image.WindowCenter, image.WindowWidth = 40, 400
         image.InstanceNumber = index + 1
         images.append(image)
     return tuple(images)

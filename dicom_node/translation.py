@@ -40,7 +40,7 @@ from dicom_node.report.library import image_library
 from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
 
 SOP_CLASS_UID = str(Comprehensive3DSRStorage)
-SERIES_NUMBER = 9990
+SERIES_NUMBER = 9980
 LENGTH = Code("410668003", "SCT", "Length")
 LONGEST_CODE = 16
 """Characters of a code value (PS3.3 table 8.8-1: SH); OHIF writes longer ones for free text."""

@@ -16,21 +16,31 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "conformance.md").read_text()
+VIEWERS = (ROOT / "docs" / "viewers.md").read_text()
 MODULE = runpy.run_path(str(ROOT / "docs" / "conformance_page.py"))
+RULES = runpy.run_path(str(ROOT / "docs" / "viewers_page.py"))
+
+
+def made_anew(page: str) -> str:
+    return str(MODULE["with_tables"](page, MODULE["TABLES"]))
 
 
 def test_the_tables_are_those_of_the_code() -> None:
-    assert MODULE["with_tables"](PAGE) == PAGE, "write them again with `make conformance`"
+    assert made_anew(PAGE) == PAGE, "write them again with `make conformance`"
 
 
 def test_a_page_of_older_code_is_noticed() -> None:
     older = PAGE.replace("| 9905 |", "| 9906 |").replace("`gsps` (9905)", "`gsps` (9906)")
-    assert older != PAGE == MODULE["with_tables"](older)
+    assert older != PAGE == made_anew(older)
 
 
 def test_a_table_without_a_place_is_noticed() -> None:
     with pytest.raises(ValueError, match="no place for services"):
-        MODULE["with_tables"](PAGE.replace("<!-- services -->", ""))
+        made_anew(PAGE.replace("<!-- services -->", ""))
+
+
+def test_the_rules_of_the_viewers_are_those_that_are_held() -> None:
+    assert MODULE["with_tables"](VIEWERS, RULES["TABLES"]) == VIEWERS, "write them again with `make conformance`"
 
 
 def test_it_has_the_chapters_of_the_standard() -> None:

@@ -94,6 +94,16 @@ def other_area_displayed(ds: Dataset, expected: Expected) -> Iterator[str]:
             yield "it does not display the whole image"
 
 
+def other_greys(ds: Dataset, expected: Expected) -> Iterator[str]:
+    """What a presentation state leaves out counts as none: rescale and window are those of the images (PS3.4 N.2)."""
+    first = expected.images[0]
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        if keyword in first and (keyword not in ds or float(ds[keyword].value) != float(first[keyword].value)):
+            yield f"it does not repeat the {keyword} of the images"
+    if first.get("WindowCenter") not in (None, "") and not ds.get("SoftcopyVOILUTSequence"):
+        yield "it has no window, the images have one"
+
+
 # --- key object selections --------------------------------------------------------------------------------------
 
 

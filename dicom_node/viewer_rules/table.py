@@ -111,6 +111,8 @@ RULES: tuple[Rule, ...] = (
     Rule("counts of points", "Weasis", "4.6", "PrGraphicUtil.java", "drawn wrong or not at all", GSPS,
          other.other_count_of_points),
     Rule("images named", "any", "", "PS3.3 C.11.11", "not offered for the images", GSPS, other.shows_other_images),
+    Rule("same greys", "Weasis", "4.6", "Weasis #746, PS3.4 N.2", "another window as soon as it is opened", GSPS,
+         other.other_greys),
     Rule("whole image shown", "any", "", "PS3.3 C.10.4", "the image is cut or shifted", GSPS,
          other.other_area_displayed),
     # the others

@@ -337,6 +337,7 @@ BREAKS: dict[str, Break] = {
     "text beside": no_texts,
     "counts of points": one_point_more,
     "images named": foreign_image,
+    "same greys": take("RescaleSlope"),
     "whole image shown": shifted_area,
     "title of key images": a_rejection,
     "key slices": other_key_image,
