@@ -6,7 +6,7 @@ import readline from 'node:readline';
 const [, , playwright, chromium] = process.argv;
 const { chromium: engine } = createRequire(import.meta.url)(playwright);
 const FLAGS = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
-  '--ignore-gpu-blocklist']; // WebGL on the CPU
+  '--ignore-gpu-blocklist', '--disable-dev-shm-usage']; // WebGL on the CPU; a container's shared memory is small
 
 const browser = await engine.launch({ executablePath: chromium, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: 'block' });
@@ -32,6 +32,12 @@ function still() {
   return window.stillFor >= 3;
 }
 
+/** Whether all of a series is read; OHIF does not read a report that it shows as text. */
+function loaded(set) {
+  const { isLoaded, isImagingMeasurementReport } = window.services.displaySetService.getDisplaySetByUID(set);
+  return isLoaded !== false || isImagingMeasurementReport === false;
+}
+
 /** What the picture shows. */
 function modalities() {
   const { viewportGridService, displaySetService } = window.services;
@@ -40,9 +46,10 @@ function modalities() {
 }
 
 function entries() {
-  return window.services.displaySetService.getActiveDisplaySets().map(each => ({
+  const newest = each => (each.instance ?? each.instances?.at(-1) ?? each).SOPInstanceUID ?? '';
+  return (window.services?.displaySetService?.getActiveDisplaySets() ?? []).map(each => ({
     set: each.displaySetInstanceUID, modality: each.Modality, description: each.SeriesDescription,
-    series: each.SeriesInstanceUID, object: each.instance?.SOPInstanceUID ?? each.SOPInstanceUID ?? null,
+    series: each.SeriesInstanceUID, object: newest(each),
   }));
 }
 
@@ -116,13 +123,17 @@ async function row(uid) {
 }
 
 const acts = {
-  async open({ address, study, count }) {
+  async open({ address, study, objects }) {
     await page?.close();
     troubles = [];
     page = await context.newPage();
     page.on('pageerror', error => troubles.push(error.message));
     await page.goto(`${address}/viewer?StudyInstanceUIDs=${study}`);
-    await until(wanted => window.services?.displaySetService?.getActiveDisplaySets().length >= wanted, count);
+    await until(`(() => {
+      const listed = (${entries})();
+      return listed.some(each => each.modality === 'CT')
+        && ${JSON.stringify(objects)}.every(object => listed.some(each => each.object === object));
+    })()`);
     await ready();
     await cy('trackedMeasurements-btn').click();
     await ready();
@@ -130,6 +141,7 @@ const acts = {
   async display({ set, modality }) {
     await page.locator(`[id="thumbnail-${set}"]`).dblclick();
     await until(`(${modalities})().includes("${modality}")`);
+    await until(loaded, set);
     await ready();
   },
   async answer({ button }) {
@@ -165,7 +177,10 @@ const acts = {
   },
   entries: () => page.evaluate(entries),
   marks: () => page.evaluate(marks),
-  segments: () => page.evaluate(segments),
+  async segments() {
+    await until(`(${segments})().length > 0`);
+    return page.evaluate(segments);
+  },
   screen: ({ points }) => page.evaluate(screen, points),
   frame: () => page.evaluate(frame),
   text: () => page.locator('body').innerText(),

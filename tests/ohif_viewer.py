@@ -86,13 +86,10 @@ class Viewer:
             raise RobotError(f"{act} {given}: {answer['error']}")
         return answer["value"]
 
-    def open(self, study_instance_uid: str, entries: int) -> list[Entry]:
-        """Open a study in a new page, and the panel of measurements beside it."""
-        self._tell("open", address=self.site.address, study=study_instance_uid, count=entries)
-        return self.entries()
-
-    def entries(self) -> list[Entry]:
-        return [Entry(**{**each, "object": each["object"] or ""}) for each in self._tell("entries")]
+    def open(self, study_instance_uid: str, *objects: str) -> list[Entry]:
+        """Open a study in a new page, with its images and these SOP instances among the entries."""
+        self._tell("open", address=self.site.address, study=study_instance_uid, objects=objects)
+        return [Entry(**each) for each in self._tell("entries")]
 
     def display(self, entry: Entry) -> None:
         """By a double click in the study panel."""
@@ -164,7 +161,8 @@ class Viewer:
     def keep_for_docs(self, name: str) -> None:
         """With WRITE_DOCS=1: what is on the page becomes a picture of the documentation."""
         if os.environ.get("WRITE_DOCS") == "1":
-            self.screenshot().quantize(96).save(TESTS.parent / "docs" / f"{name}.png", optimize=True)
+            small = self.screenshot().resize((1024, 640)).quantize(96)
+            small.save(TESTS.parent / "docs" / f"{name}.png", optimize=True)
 
     def picture(self) -> np.ndarray:
         """The part of the screenshot that shows the image: (H, W, 3)."""

@@ -57,10 +57,14 @@ class Orthanc:
                 held.setdefault(tags["Modality"], []).append(tags["SOPInstanceUID"])
         return held
 
-    def file(self, sop_instance_uid: str) -> bytes:
+    def instance(self, sop_instance_uid: str) -> str:
+        """Orthanc's own id of an instance."""
         query = {"Level": "Instance", "Query": {"SOPInstanceUID": sop_instance_uid}}
         (found,) = self.tell("/tools/find", query)
-        return self.ask(f"/instances/{found}/file")
+        return str(found)
+
+    def file(self, sop_instance_uid: str) -> bytes:
+        return self.ask(f"/instances/{self.instance(sop_instance_uid)}/file")
 
 
 def missing(what: str) -> NoReturn:

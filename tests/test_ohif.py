@@ -1,14 +1,14 @@
 """OHIF with Orthanc as its PACS shows our results on the right pixel, in a real browser."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
-from ohif_studies import Reported, failed, reported, truth, with_lesions, without_lesions
+from ohif_studies import Reported, failed, in_slice_order, reported, third_study, truth, with_lesions, without_lesions
 from ohif_viewer import Entry, Mark, Viewer, running_viewer
-from orthanc import Orthanc, running_orthanc
+from orthanc import running_orthanc
 from pydicom import Dataset
 from test_orthanc import part10
 from whole_way import NODE
@@ -26,28 +26,42 @@ CLOSE_PX = 0.5
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Viewer]:
-    """One for all tests: its start and OHIF's first page take most of the time."""
-    with running_viewer() as viewer:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
+    """One for all tests, for its start and OHIF's first page take most of the time; its PACS has three studies."""
+    folder = tmp_path_factory.mktemp("pacs")
+    with (
+        running_viewer() as viewer,
+        running_orthanc(folder / "orthanc", NODE, free_port(), dicom_web=True) as pacs,
+    ):
+        viewer.site.pacs_port = pacs.http_port
+        for result in (lesions(), nothing(), failure()):
+            for ds in result.objects:
+                pacs.add(part10(ds))
         yield viewer
 
 
-@pytest.fixture
-def pacs(browser: Viewer, tmp_path: Path) -> Iterator[Orthanc]:
-    """The browser's PACS, empty."""
-    with running_orthanc(tmp_path / "orthanc", NODE, free_port(), dicom_web=True) as orthanc:
-        browser.site.pacs_port = orthanc.http_port
-        yield orthanc
+@cache
+def lesions() -> Reported:
+    """In every profile, as a site may send several to one PACS."""
+    return reported(with_lesions(), *PROFILES)
 
 
-def stored(pacs: Orthanc, result: Reported) -> Reported:
-    for ds in result.objects:
-        pacs.add(part10(ds))
-    return result
+@cache
+def nothing() -> Reported:
+    return reported(without_lesions())
 
 
-def of_kind(entries: list[Entry], modality: str) -> Entry:
-    (found,) = [entry for entry in entries if entry.modality == modality]
+@cache
+def failure() -> Reported:
+    return failed(third_study(), "a slice is missing")
+
+
+def opened(viewer: Viewer, result: Reported) -> list[Entry]:
+    return viewer.open(result.uid, *(str(ds.SOPInstanceUID) for ds in result.results.values()))
+
+
+def entry_of(entries: list[Entry], result: Reported, profile: str) -> Entry:
+    (found,) = [entry for entry in entries if entry.object == result.results[profile].SOPInstanceUID]
     return found
 
 
@@ -89,10 +103,10 @@ def shows_the_image(viewer: Viewer) -> bool:
     return float((viewer.picture().mean(axis=2) > 60).mean()) > 0.1
 
 
-def test_a_report_is_displayed_and_hydrated_on_its_lesions(browser: Viewer, pacs: Orthanc) -> None:
-    result = stored(pacs, reported(with_lesions()))
-    entries = browser.open(result.uid, 3)
-    browser.display(of_kind(entries, "SR"))
+def test_a_report_is_displayed_and_hydrated_on_its_lesions(browser: Viewer) -> None:
+    result = lesions()
+    entries = opened(browser, result)
+    browser.display(entry_of(entries, result, "ohif"))
     assert_on_the_lesions(browser.marks("DICOMSRDisplay"), result)
     assert shows_the_image(browser)
     browser.answer()
@@ -103,7 +117,7 @@ def test_a_report_is_displayed_and_hydrated_on_its_lesions(browser: Viewer, pacs
             browser.jump(mark)
             assert shows_the_image(browser)
             if mark.label.startswith("Lesion 3:"):
-                browser.keep_for_docs("ohif_ohif")
+                browser.keep_for_docs("ohif_report")
             assert share_drawn(browser, mark) > 0.8, mark.label
     assert_healthy(browser)
 
@@ -121,10 +135,10 @@ def share_drawn(viewer: Viewer, mark: Mark) -> float:
     return float(np.mean(hits))
 
 
-def test_the_viewer_draws_the_image_where_it_draws_the_marks(browser: Viewer, pacs: Orthanc) -> None:
+def test_the_viewer_draws_the_image_where_it_draws_the_marks(browser: Viewer) -> None:
     """Otherwise a mark could have the right numbers and stand on the wrong tissue."""
-    result = stored(pacs, reported(with_lesions()))
-    browser.open(result.uid, 3)
+    result = lesions()
+    opened(browser, result)
     found = max(result.found, key=lambda each: each.long_axis_mm)
     header = header_of(result, found.image.sop_instance_uid)
     browser.scroll(header.SOPInstanceUID)
@@ -147,17 +161,17 @@ def correlation(viewer: Viewer, header: Dataset, middle: PointPx, shift: tuple[f
     return float(np.corrcoef(shown, [grey[place] for place in places])[0, 1])
 
 
-def test_a_segmentation_lies_over_the_image_with_its_labels(browser: Viewer, pacs: Orthanc) -> None:
-    result = stored(pacs, reported(with_lesions()))
-    entries = browser.open(result.uid, 3)
-    browser.display(of_kind(entries, "SEG"))
+def test_a_segmentation_lies_over_the_image_with_its_labels(browser: Viewer) -> None:
+    result = lesions()
+    entries = opened(browser, result)
+    browser.display(entry_of(entries, result, "seg"))
     overlay = browser.overlay()
     assert list(overlay.labels) == [1, 2, 3, 4]
     for number, detection in enumerate(result.found, start=1):
         assert overlay.labels[number].startswith(f"Lesion {number}: {detection.category}")
     columns = int(result.study.images[0].Columns)
     ours: dict[str, set[tuple[int, int]]] = {}
-    images = sorted(result.study.images, key=lambda ds: float(ds.ImagePositionPatient[2]))
+    images = in_slice_order(result.study)
     for number, detection in enumerate(truth(result.study), start=1):
         assert detection.mask is not None
         for z, row, col in zip(*np.nonzero(detection.mask.voxels), strict=True):
@@ -175,18 +189,18 @@ def test_a_segmentation_lies_over_the_image_with_its_labels(browser: Viewer, pac
     assert_healthy(browser)
 
 
-def test_no_other_profile_harms_the_viewer(browser: Viewer, pacs: Orthanc) -> None:
-    """A site may send several to one PACS: the study opens with all of them, and what OHIF can show, it shows."""
-    result = stored(pacs, reported(with_lesions(), *PROFILES))
+def test_no_other_profile_harms_the_viewer(browser: Viewer) -> None:
+    """The study opens with all of them, and what OHIF can show, it shows."""
+    result = lesions()
     assert set(result.results) == set(PROFILES)
-    entries = browser.open(result.uid, 1 + len(PROFILES))
-    by_series = {entry.series: entry for entry in entries}
+    entries = opened(browser, result)
     assert_healthy(browser)
     for name, drawn in (("air", True), ("slicer", True), ("rtstruct", False), ("seg-labelmap", False), ("sc", False)):
-        browser.display(by_series[result.results[name].SeriesInstanceUID])
+        browser.display(entry_of(entries, result, name))
         assert shows_the_image(browser), name
         assert_healthy(browser)
-        browser.keep_for_docs(f"ohif_{name}")
+        if name in ("air", "rtstruct", "sc"):
+            browser.keep_for_docs(f"ohif_{name}")
         if drawn:
             assert_boxes_on_the_lesions(browser.marks("DICOMSRDisplay"), result)
 
@@ -203,22 +217,14 @@ def assert_boxes_on_the_lesions(marks: list[Mark], result: Reported) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda: reported(without_lesions()), "No lesion found above the operating point"),
-        (lambda: failed(without_lesions(), "a slice is missing"), "Analysis failed: a slice is missing"),
-    ],
-    ids=["nothing found", "failed"],
+    ("result", "says"),
+    [(nothing, "No lesion found above the operating point"), (failure, "Analysis failed: a slice is missing")],
 )
-def test_a_report_without_lesions_opens_as_text(
-    make: Callable[[], Reported], says: str, browser: Viewer, pacs: Orthanc
-) -> None:
-    result = stored(pacs, make())
-    entries = browser.open(result.uid, 2)
+def test_a_report_without_lesions_opens_as_text(result: Callable[[], Reported], says: str, browser: Viewer) -> None:
+    entries = opened(browser, result())
     assert shows_the_image(browser)
-    browser.display(of_kind(entries, "SR"))
+    browser.display(entry_of(entries, result(), "ohif"))
     assert says in browser.text()
-    if not result.found and says.startswith("No lesion"):
-        browser.keep_for_docs("ohif_nothing_found")
+    browser.keep_for_docs(f"ohif_{result.__name__}")
     assert browser.marks("DICOMSRDisplay") == []
     assert_healthy(browser)

@@ -38,9 +38,9 @@ class Hospital:
     pacs: Orthanc
     viewer: Viewer
 
-    def route(self, study: PhantomStudy) -> None:
-        """The PACS sends what it holds of a study, as a routing rule would; and the node works it off."""
-        self.pacs.tell("/modalities/node/store", [self.pacs.study(study.study_instance_uid)])
+    def route(self, *sop_instance_uids: str) -> None:
+        """The PACS sends what came to it, as its routing rule would; and the node works it off."""
+        self.pacs.tell("/modalities/node/store", [self.pacs.instance(uid) for uid in sop_instance_uids])
         wait_for_work(self.site)
 
     def rows(self, statement: str) -> list[tuple[object, ...]]:
@@ -111,7 +111,7 @@ def test_a_drawing_by_the_mouse_becomes_a_row(hospital: Hospital) -> None:
     lesion = max(study.lesions, key=lambda each: each.long_axis_mm)
     header = header_of(study, lesion.key_sop_instance_uid)
     plane = plane_of(header)
-    viewer.open(study.study_instance_uid, 1)
+    viewer.open(study.study_instance_uid)
     viewer.take("Bidirectional")
     viewer.scroll(lesion.key_sop_instance_uid)
     viewer.drag(plane.to_mm(lesion.long_axis.a), plane.to_mm(lesion.long_axis.b))
@@ -120,7 +120,7 @@ def test_a_drawing_by_the_mouse_becomes_a_row(hospital: Hospital) -> None:
     viewer.keep_for_docs("ohif_drawing")
     assert viewer.save() == ("Create new series", 200)
 
-    hospital.route(study)
+    hospital.route(*(str(ds.SOPInstanceUID) for ds in study.images), *hospital.reports(study))
     ((*ends, image, reason),) = hospital.rows(
         "SELECT long_x1, long_y1, long_x2, long_y2, short_x1, short_y1, short_x2, short_y2, sop_instance_uid,"
         f" excluded_because FROM lesions WHERE study_instance_uid = '{study.study_instance_uid}'"
@@ -156,22 +156,22 @@ class Edit:
     offered: str
 
 
-def edit(hospital: Hospital, into: str) -> Edit:
-    """Hydrate ours, move the axes of the largest lesion, delete lesion 1, save."""
+def edit(hospital: Hospital, into: str, opened: str = "", removed: str = "Lesion 1:") -> Edit:
+    """Hydrate ours or the document `opened`, move the axes of the largest lesion, delete another lesion, save."""
     viewer, study = hospital.viewer, with_lesions()
     before = hospital.reports(study)
-    ours = current(hospital.site, study.study_instance_uid)["SR"]
-    viewer.display(entry_of(viewer.open(study.study_instance_uid, 3), ours))
+    opened = opened or current(hospital.site, study.study_instance_uid)["SR"]
+    viewer.display(entry_of(viewer.open(study.study_instance_uid, opened), opened))
     viewer.answer()
     marks = viewer.marks("RectangleROI", "Bidirectional")
     moved = move(viewer, next(m for m in marks if m.tool == "Bidirectional" and m.label.startswith("Lesion 2:")))
     for mark in marks:
-        if mark.label.startswith("Lesion 1:"):
+        if mark.label.startswith(removed):
             viewer.remove(mark)
     offered, status = viewer.save(into)
     assert status == 200 and viewer.troubles() == []
     (saved,) = hospital.reports(study) - before
-    hospital.route(study)
+    hospital.route(saved)
     return Edit(moved, hospital.document(saved), offered)
 
 
@@ -223,6 +223,10 @@ def test_an_edit_in_our_series_rejects_what_it_lacks(hospital: Hospital) -> None
     assert verdicts(hospital, done) == {1: "rejected", 2: "modified", 3: "accepted", 4: "accepted"}
     assert_only_the_moved_axes_are_a_drawing(hospital, done)
 
+    again = edit(hospital, into="", opened=str(done.document.SOPInstanceUID), removed="Lesion 4:")
+    assert again.document.SeriesInstanceUID == ours.SeriesInstanceUID
+    assert verdicts(hospital, again) == {1: "rejected", 2: "modified", 3: "accepted", 4: "rejected"}
+
 
 # --- a later result ---------------------------------------------------------------------------------------------
 
@@ -235,13 +239,13 @@ def test_after_a_late_slice_the_viewer_shows_the_newer_results(hospital: Hospita
     for images in (study.images[:-1], study.images[-1:]):
         for image in images:
             hospital.pacs.add(part10(image))
-        hospital.route(study)
+        hospital.route(*(str(image.SOPInstanceUID) for image in images))
         results.append(current(hospital.site, uid))
     first, second = results
     assert set(first) == set(second) == {"SR", "SEG"} and set(first.values()).isdisjoint(second.values())
     assert hospital.reports(study) == {first["SR"], second["SR"]}, "the PACS holds both"
 
-    entries = viewer.open(uid, 3)
+    entries = viewer.open(uid, *second.values())
     assert sorted(entry.modality for entry in entries) == ["CT", "SEG", "SR"]
     viewer.display(entry_of(entries, second["SR"]))
     viewer.answer()
@@ -253,6 +257,6 @@ def test_after_a_late_slice_the_viewer_shows_the_newer_results(hospital: Hospita
         )
     }
     assert ours and tracking == ours | {axes_tracking_uid(each) for each in ours}
-    viewer.display(entry_of(viewer.open(uid, 3), second["SEG"]))
+    viewer.display(entry_of(entries, second["SEG"]))
     assert viewer.overlay().labels
     assert viewer.troubles() == []
