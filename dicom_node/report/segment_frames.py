@@ -71,10 +71,12 @@ def _derivation(header: Dataset, frame_number: int | None, codes: Dataset) -> Da
 
 
 def _pixel_measures(sources: SourceImages) -> Dataset:
-    """The distance of the slices stands in for an unknown thickness, which a volume may not leave out."""
+    """An unknown thickness, which a mask may not leave out, is the distance of the slices, of a single one that of its
+    rows.
+    """
     first, interval_mm = sources.headers[0], sources.interval_mm
     measures = _of(PixelSpacing=first.PixelSpacing)
-    thickness_mm = float(first.get("SliceThickness") or interval_mm or 0.0)
+    thickness_mm = float(first.get("SliceThickness") or interval_mm or first.PixelSpacing[0])
     measures.SliceThickness = f"{thickness_mm:.8g}"
     if interval_mm:
         measures.SpacingBetweenSlices = f"{interval_mm:.8g}"
