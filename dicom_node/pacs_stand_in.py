@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom import Dataset
 from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
 
 from db.errors import PeerError
 from db.files import name_part
+from dicom_node.commitment_answers import NO_SUCH_OBJECT, references, transaction_uid_of
+from dicom_node.commitment_requests import ALL_COMMITTED, SOME_FAILED, information
 from dicom_node.scp import send_without_delay
 
 log = logging.getLogger(__name__)
@@ -21,15 +29,24 @@ ANSWER_S = 10.0
 
 
 class PacsStandIn:
-    """A storage SCP on a free port of 127.0.0.1; use as a context manager. `stored` counts the objects it took."""
+    """A storage SCP on a free port of 127.0.0.1; use as a context manager. `stored` counts the objects it took.
 
-    def __init__(self, ae_title: str, folder: Path) -> None:
+    commits: whether it offers storage commitment, and answers on the association on which it is asked.
+    """
+
+    def __init__(self, ae_title: str, folder: Path, commits: bool = False) -> None:
         self._folder = folder
         self.stored = 0
         self._ae = AE(ae_title)
         self._ae.supported_contexts = AllStoragePresentationContexts
         self._ae.add_supported_context(Verification)
-        handlers = [(evt.EVT_CONN_OPEN, send_without_delay), (evt.EVT_C_STORE, self._store)]
+        if commits:
+            self._ae.add_supported_context(StorageCommitmentPushModel)
+        handlers = [
+            (evt.EVT_CONN_OPEN, send_without_delay),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_ACTION, self._commit),
+        ]
         server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
         assert server is not None  # noqa: S101  (it is None only for block=True)
         self._server = server
@@ -49,6 +66,22 @@ class PacsStandIn:
         ds.save_as(folder / f"{name_part(str(ds.SOPInstanceUID))}.dcm", enforce_file_format=True)
         self.stored += 1
         return 0x0000
+
+    def _commit(self, event: evt.Event) -> tuple[int, None]:
+        arguments = (event.assoc, event.action_information)
+        threading.Thread(target=self._tell, args=arguments, name="commitment", daemon=True).start()
+        return 0x0000, None
+
+    def _tell(self, assoc: Association, asked: Dataset) -> None:
+        held = {path.stem for path in self._folder.glob("*/*.dcm")}
+        committed = [reference for reference in references(asked) if reference[1] in held]
+        failed = [(each, NO_SUCH_OBJECT) for each in references(asked) if each not in committed]
+        assoc.send_n_event_report(
+            information(transaction_uid_of(asked), committed, failed),
+            SOME_FAILED if failed else ALL_COMMITTED,
+            StorageCommitmentPushModel,
+            StorageCommitmentPushModelInstance,
+        )
 
 
 TRIES = 3

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MOMENTS = (
     ("settle", "before"), ("settle", "after"), ("harvest", "before"), ("harvest", "after"), ("detect", "before"),
     ("detect", "after"), ("report", "before"), ("report", "after"), ("send", "before"), ("send", "unnoted"),
-    ("send", "after"),
+    ("send", "after"), ("ask", "before"), ("ask", "after"),
 )  # fmt: skip
 WORKER = Path(__file__).with_name("killed_worker.py")
 
@@ -63,7 +63,7 @@ def delete_engine(site: Site) -> None:
 def test_a_worker_killed_at_every_step_ends_with_one_result(tmp_path: Path, any_url: str, engine: str) -> None:
     phantom = study(0)
     uid = phantom.study_instance_uid
-    with site_with_pacs(tmp_path, any_url, quiet_s=0.3) as (site, pacs):
+    with site_with_pacs(tmp_path, any_url, commits=True, quiet_s=0.3) as (site, pacs):
         register(site)
         keep(site, [*phantom.images, *phantom.reports])
         for step, moment in MOMENTS:
@@ -72,11 +72,12 @@ def test_a_worker_killed_at_every_step_ends_with_one_result(tmp_path: Path, any_
                 delete_engine(site)
         with serving(site, "--role", "work"):
             wait_for_work(site)
+            until(lambda: {row.delivery for row in ledger(site, uid)} == {"committed"}, "the PACS's promise", 60)
 
         standing, made = current(site, uid), ledger(site, uid)
         assert set(standing) == {"SR", "SEG"} and analysis_state(site, uid) == "found"
         assert {row.uid for row in made} == set(standing.values()) == set(at_pacs(site, uid))
-        assert {(row.number, row.superseded_by, row.delivery) for row in made} == {(1, None, "delivered")}
+        assert {(row.number, row.superseded_by, row.delivery) for row in made} == {(1, None, "committed")}
         assert "PredecessorDocumentsSequence" not in at_pacs(site, uid)[standing["SR"]]
         assert pacs.stored == len(made) + 1, "only the one whose success was not noted came twice, under the same UID"
         with reading(site.node.sessions) as session:

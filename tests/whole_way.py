@@ -103,9 +103,11 @@ token = "tests"
 
 
 @contextmanager
-def site_with_pacs(folder: Path, database_url: str, **settings: Any) -> Iterator[tuple[Site, PacsStandIn]]:
-    """The site, and its PACS as a service of this process."""
-    with PacsStandIn(PACS, folder / "pacs") as pacs:
+def site_with_pacs(
+    folder: Path, database_url: str, commits: bool = False, **settings: Any
+) -> Iterator[tuple[Site, PacsStandIn]]:
+    """The site, and its PACS as a service of this process; commits: whether that offers storage commitment."""
+    with PacsStandIn(PACS, folder / "pacs", commits) as pacs:
         site = configure(folder, database_url, pacs.port, **settings)
         yield site, pacs
         site.node.sessions.kw["bind"].dispose()
