@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-from builders import COLUMNS, COMPREHENSIVE_3D_SR, ROWS, SERIES, STUDY, Line
+from builders import COLUMNS, COMPREHENSIVE_3D_SR, ROWS, SERIES, STUDY, Line, ct_series
+from builders_answers import ohif_axes, ohif_box
 from harvest_node import NOW, Node
+from pydicom.dataset import Dataset
 from sqlalchemy import select
 
 from db.analyses import mask_bytes
@@ -124,3 +126,37 @@ def verdicts(node: Node) -> dict[str, str]:
     query = select(Assessment).where(Assessment.source_sop_instance_uid != "")
     rows = node.session.scalars(query.execution_options(populate_existing=True))
     return {str(row.detection_id or row.lesion_id): row.verdict for row in rows}
+
+
+# --- three of them, and what a reader makes of them ---------------------------------------------------------------
+
+A, B, C = at("a", 20.0, 10.0), at("b", 40.0, 26.0), at("c", 14.0, 22.0, image=2)
+OURS = ("1.8", "1.8.1")
+"""Series and report."""
+
+
+def moved(line: Line, dx: float, dy: float) -> Line:
+    (x1, y1), (x2, y2) = line
+    return (x1 + dx, y1 + dy), (x2 + dx, y2 + dy)
+
+
+def axes(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0, **shape: bool) -> Dataset:
+    return ohif_axes(of.image, moved(of.long, dx, dy), moved(of.short, dx, dy), uid, **shape)
+
+
+def box(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0) -> Dataset:
+    x1, y1, x2, y2 = of.box
+    return ohif_box(of.image, (x1 + dx, y1 + dy, x2 + dx, y2 + dy), uid)
+
+
+def edited() -> list[Dataset]:
+    """Of three lesions the first was deleted, the axes of the last moved."""
+    return [
+        box(B, "2.25.1"), axes(B, "2.25.2"), box(C, "2.25.3"), axes(C, "2.25.4", dx=3.25, dy=2.125, text_moved=True),
+    ]  # fmt: skip
+
+
+def with_ours(node: Node, *documents: Dataset) -> None:
+    node.receive(*ct_series(), *documents)
+    report_findings(node, A, B, C)
+    node.harvest()

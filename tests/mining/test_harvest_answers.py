@@ -1,41 +1,27 @@
-"""Answers through the whole harvest, in either database: what OHIF saves, what other viewers save, what words say."""
+"""Answers through the whole harvest, in either database: what OHIF saves, and what becomes of it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from builders import (
     COLUMNS,
-    COMPREHENSIVE_3D_SR,
     ROWS,
-    SERIES,
-    annotation,
+    STUDY,
     ct_series,
-    graphic,
-    gsps,
-    rectangle,
-    tid1500,
 )  # fmt: skip
-from builders_answers import assessment, composite, evidence, ohif_axes, ohif_box, ohif_saved, said, tracked
-from builders_regions import Frame, seg, segment
+from builders_answers import ohif_box, ohif_saved
 from harvest_node import NOW, Folder, Node
-from pydicom.dataset import Dataset
-from reported import Ours, answers, at, ball, report_findings, verdicts
+from reported import OURS, A, B, C, answers, at, axes, box, edited, report_findings, verdicts, with_ours
 from sqlalchemy import func, select, text
 
 from db.engine import Sessions
-from db.models import Instance, LesionRow, SourceObject
+from db.models import Instance, LesionRow, SourceObject, Study
 from db.outcomes import Assessment, DetectionRow
-from mining.settings import HarvestSettings
+from mining.harvest import harvest_study
 
 NOBODY = "unknown^unknown"
-A, B, C = at("a", 20.0, 10.0), at("b", 40.0, 26.0), at("c", 14.0, 22.0, image=2)
-OURS = ("1.8", "1.8.1")
-"""Series and report."""
-
-Line = tuple[tuple[float, float], tuple[float, float]]
 
 
 @pytest.fixture
@@ -44,34 +30,7 @@ def node(any_sessions: Sessions, tmp_path: Path) -> Iterator[Node]:
         yield Node(session, Folder(tmp_path))
 
 
-def moved(line: Line, dx: float, dy: float) -> Line:
-    (x1, y1), (x2, y2) = line
-    return (x1 + dx, y1 + dy), (x2 + dx, y2 + dy)
-
-
-def axes(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0, **shape: bool) -> Dataset:
-    return ohif_axes(of.image, moved(of.long, dx, dy), moved(of.short, dx, dy), uid, **shape)
-
-
-def box(of: Ours, uid: str, dx: float = 0.0, dy: float = 0.0) -> Dataset:
-    x1, y1, x2, y2 = of.box
-    return ohif_box(of.image, (x1 + dx, y1 + dy, x2 + dx, y2 + dy), uid)
-
-
-def edited() -> list[Dataset]:
-    """Of three lesions the first was deleted, the axes of the last moved by a half and five eighths of a pixel."""
-    return [
-        box(B, "2.25.1"), axes(B, "2.25.2"), box(C, "2.25.3"), axes(C, "2.25.4", dx=3.25, dy=2.125, text_moved=True),
-    ]  # fmt: skip
-
-
 SHIFT = pytest.approx((3.25**2 + 2.125**2) ** 0.5, abs=1e-3)
-
-
-def with_ours(node: Node, *documents: Dataset) -> None:
-    node.receive(*ct_series(), *documents)
-    report_findings(node, A, B, C)
-    node.harvest()
 
 
 # --- OHIF ---------------------------------------------------------------------------------------------------------
@@ -252,107 +211,6 @@ def test_a_report_without_any_drawing_in_the_place_of_ours_rejects_all(node: Nod
     assert set(verdicts(node).values()) == {"rejected"} and len(answers(node)) == 3
 
 
-# --- other encodings ----------------------------------------------------------------------------------------------
-
-
-def test_a_presentation_state_that_was_edited_is_an_answer(node: Node) -> None:
-    lines = [graphic("POLYLINE", of) for of in (A.long, A.short, moved(B.long, 2.0, 0.0), moved(B.short, 2.0, 0.0))]
-    marks = gsps(annotation(lines, images=[A.image]), images=[A.image])
-    with_ours(node, marks)
-    assert answers(node) == [
-        ("one a", "accepted", "Reader^Two", None),
-        ("one b", "modified", "Reader^Two", pytest.approx(2.0)),
-    ]
-
-
-def test_a_box_that_was_moved_around_our_axes_in_a_presentation_state_is_modified(node: Node) -> None:
-    x1, y1, x2, y2 = A.box
-    ring = [(x1 + 3.0, y1), (x2 + 3.0, y1), (x2 + 3.0, y2), (x1 + 3.0, y2), (x1 + 3.0, y1)]
-    drawn = [graphic("POLYLINE", points) for points in (ring, A.long, A.short)]
-    with_ours(node, gsps(annotation(drawn, images=[A.image]), images=[A.image]))
-    assert answers(node) == [("one a", "modified", "Reader^Two", pytest.approx(3.0))]
-    assert [row.source_kind for row in node.truth()] == ["GSPS"]
-
-
-SHELL = ball(6, 9, 7)
-
-
-def segmented(mask: "object", place: int, **facts: str) -> Dataset:
-    image = ct_series()[place]
-    frame = Frame(mask, image.ImagePositionPatient, [str(image.SOPInstanceUID)])  # type: ignore[arg-type]
-    return seg([segment(1)], [frame], **facts)  # type: ignore[arg-type]
-
-
-def with_a_mask(node: Node, *documents: Dataset) -> None:
-    """The key slice is the first one; the mask is longest on the second."""
-    node.receive(*ct_series(), *documents)
-    report_findings(node, replace(A, mask=SHELL))
-    node.harvest()
-
-
-def test_a_segmentation_that_was_saved_again_is_a_copy_where_our_mask_is_longest(node: Node) -> None:
-    with_a_mask(node, segmented(SHELL[1], 1))
-    assert verdicts(node) == {"one a": "accepted"}
-    assert node.excluded() != {} and node.truth() == []
-
-
-def test_a_segmentation_whose_mask_differs_is_modified_and_truth(node: Node) -> None:
-    changed = SHELL[1].copy()
-    changed[:, 40:44] |= changed[:, 37:41]
-    ds = segmented(changed, 1)
-    ds.SeriesInstanceUID = "1.8"
-    with_a_mask(node, ds)
-    ((finding, verdict, reader, shift),) = answers(node)
-    assert (finding, verdict, reader) == ("one a", "modified", "Reader^Three") and shift is not None and shift > 1
-    assert [row.source_kind for row in node.truth()] == ["SEG"]
-
-
-def test_a_mask_whose_file_is_gone_is_not_known_and_stops_nothing(node: Node) -> None:
-    node.receive(*ct_series(), segmented(SHELL[1], 1), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
-    report_findings(node, replace(A, mask=SHELL))
-    node.files.path("a.npz").unlink()
-    node.harvest()
-    assert verdicts(node) == {"one a": "accepted"}
-
-
-def test_a_rectangle_of_another_writer_that_is_ours_is_a_copy(node: Node) -> None:
-    with_ours(node, tid1500(rectangle(A.image, A.box, "1.77"), sop_instance_uid="1.5.1"))
-    assert verdicts(node) == {"one a": "accepted"} and node.truth() == []
-
-
-# --- in words -----------------------------------------------------------------------------------------------------
-
-
-def test_an_assessment_in_words_names_results_and_findings(node: Node) -> None:
-    words = assessment(
-        said("rejected", tracked(B.uid)),
-        said(("A1", "99SITE", "Accept"), composite("1.8.1", COMPREHENSIVE_3D_SR)),
-        uid="1.5.1",
-    )
-    with_ours(node, words)
-    assert answers(node) == [
-        ("one a", "accepted", "Reader^Two", None), ("one b", "rejected", "Reader^Two", None),
-        ("one c", "accepted", "Reader^Two", None),
-    ]  # fmt: skip
-    stated = node.session.get_one(SourceObject, "1.5.1").stated_verdicts
-    assert sorted(map(tuple, stated)) == [("1.8.1", "accepted", "Reader^Two"), (B.uid, "rejected", "Reader^Two")]
-
-
-def test_a_sites_own_code_is_a_verdict_by_its_table(node: Node) -> None:
-    words = assessment(said(("Q7", "99SITE", "nicht zutreffend"), tracked(A.uid)), uid="1.5.1")
-    with_ours(node, words)
-    assert answers(node) == []
-    node.harvest(settings=HarvestSettings(verdicts={"99SITE:Q7": "rejected"}))
-    assert verdicts(node) == {"one a": "rejected"}
-
-
-def test_a_word_about_the_whole_document_is_about_the_evidence_that_is_ours(node: Node) -> None:
-    words = evidence(assessment(said("agreed"), uid="1.5.1"), ["1.8.1", f"{SERIES}.1"])
-    with_ours(node, words)
-    assert set(verdicts(node).values()) == {"accepted"} and len(answers(node)) == 3
-    assert [uid for uid, _, _ in node.session.get_one(SourceObject, "1.5.1").stated_verdicts] == ["1.8.1"]
-
-
 # --- what tells of it ---------------------------------------------------------------------------------------------
 
 
@@ -390,3 +248,31 @@ def test_a_result_without_findings_is_answered_by_what_was_added(node: Node) -> 
     report_findings(node, made_at=NOW - timedelta(hours=1))
     node.harvest()
     assert list(verdicts(node).values()) == ["added"] and COLUMNS > ROWS
+
+
+# --- one fact with the harvest ------------------------------------------------------------------------------------
+
+
+def test_a_harvest_that_dies_over_an_answer_leaves_nothing_and_is_done_again(
+    any_sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Folder(tmp_path)
+    with any_sessions.begin() as session:
+        node = Node(session, files)
+        node.receive(*ct_series(), ohif_saved(*edited(), uid="1.5.1", into=OURS))
+        report_findings(node, A, B, C)
+
+    def die(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("mining.harvest.assess_documents", die)
+        with pytest.raises(ConnectionResetError):
+            harvest_study(any_sessions, STUDY, files)
+    with any_sessions() as session:
+        assert Node(session, files).rows() == [] and session.get_one(Study, STUDY).harvested_revision == 0
+    for _ in range(2):
+        harvest_study(any_sessions, STUDY, files)
+        with any_sessions() as session:
+            assert verdicts(Node(session, files)) == {"one a": "rejected", "one b": "accepted", "one c": "modified"}
+            assert len(answers(Node(session, files))) == 3
