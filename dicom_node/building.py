@@ -24,7 +24,7 @@ from db.uids import uid_from
 from dicom_node.config import Peer
 from dicom_node.key_pixels import pixels_of
 from dicom_node.node import Node
-from dicom_node.report.concepts import BUILT_IN
+from dicom_node.report.concepts import BUILT_IN, CodeTable
 from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
 from dicom_node.report.encode import encode
 from dicom_node.report.profiles import PROFILES, Profile
@@ -109,13 +109,12 @@ def encodings(
 def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> Subject:
     """What all encodings of the analysis say."""
     analysis = material.analysis
-    report = node.config.report
     context = Context(
         images,
         model_description(node, analysis.model_id or "none"),
         analysis.finished_at,
         pixels=pixels_of(node.files, material.images),
-        codes=BUILT_IN.extended(report.findings, report.sites),
+        codes=code_table(node),
         links=_links(node.config.peers, material.found, images[0]),
     )
     if analysis.state == analyses.FAILED:
@@ -123,6 +122,12 @@ def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> S
     if analysis.state == analyses.FOUND and not material.found:
         return describe_taken_out(context)
     return describe(material.found, context)
+
+
+def code_table(node: Node) -> CodeTable:
+    """What the words of a category's name mean at this site."""
+    report = node.config.report
+    return BUILT_IN.extended(report.findings, report.sites)
 
 
 def _links(peers: Sequence[Peer], found: Sequence[Detection], header: Dataset) -> dict[str, str]:

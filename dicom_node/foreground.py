@@ -15,7 +15,7 @@ from db.models import Study
 from db.outcomes import Task
 from db.uids import uid_from
 from dicom_node import acts
-from dicom_node.building import headers_of, model_description
+from dicom_node.building import code_table, headers_of, model_description
 from dicom_node.device import device_of_its_own
 from dicom_node.heartbeat import worker_is_alive
 from dicom_node.importing import files_below
@@ -138,7 +138,7 @@ def detect_now(node: Node, path: Path, folder: Path, progress: Progress) -> list
     found = found[: reported(found, model, settings.max_fp_per_scan, settings.max_findings)]
     folder.mkdir(parents=True, exist_ok=True)
     now, written = utc_now(), []
-    subject = describe(found, Context(images, model_description(node, row.model_id), now))
+    subject = describe(found, Context(images, model_description(node, row.model_id), now, codes=code_table(node)))
     for profile, dataset in encode(
         subject,
         ("seg", "ohif"),
