@@ -26,7 +26,7 @@ from pynetdicom.presentation import build_context  # noqa: E402
 
 from dicom_node import backoff, circuits, commitment, part10, scp, scu, translation  # noqa: E402
 from dicom_node.config import Dicom, Peer  # noqa: E402
-from dicom_node.golden import cases, golden  # noqa: E402
+from dicom_node.golden import Golden, cases, golden  # noqa: E402
 from dicom_node.report import rejection_note  # noqa: E402
 from dicom_node.report.concepts import LESION, SITES, TYPES  # noqa: E402
 from dicom_node.report.header import copied_header  # noqa: E402
@@ -354,10 +354,10 @@ def rejections() -> str:
     return table(("a result that was", "title", "meaning"), rows)
 
 
-_OBJECTS: dict[str, list[object]] = {}
+_OBJECTS: dict[str, list[Golden]] = {}
 
 
-def objects() -> dict[str, list[object]]:
+def objects() -> dict[str, list[Golden]]:
     """The golden objects by case, made once."""
     if not _OBJECTS:
         _OBJECTS.update({case: list(golden(case, subject)) for case, subject in cases().items()})
