@@ -32,16 +32,6 @@ _KEPT = (
     "LossyImageCompressionRatio",
     "LossyImageCompressionMethod",
 )
-_NEUTRAL = (  # what highdicom insists on reading; the real values come by `header.finish`, unchecked
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "AccessionNumber",
-    "StudyID",
-    "StudyDate",
-    "StudyTime",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +100,14 @@ def references(context: Context) -> tuple[Dataset, ...]:
 
 
 def _bare(image: Dataset, needed: Sequence[str]) -> Dataset:
-    uid = image.get("SOPInstanceUID", "")
-    for keyword in needed:
-        if image.get(keyword) in (None, ""):
-            raise GeometryError("a source image lacks an attribute", sop_instance_uid=uid, keyword=keyword)
     bare = Dataset()
     for keyword in _KEPT:
         if image.get(keyword) not in (None, ""):
             bare.add(image[keyword])
-    for keyword in _NEUTRAL:
-        setattr(bare, keyword, "")
+    uid = image.get("SOPInstanceUID", "")
+    for keyword in needed:
+        if keyword not in bare:
+            raise GeometryError("a source image lacks an attribute", sop_instance_uid=uid, keyword=keyword)
     return bare
 
 
