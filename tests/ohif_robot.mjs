@@ -155,12 +155,18 @@ const acts = {
     await cy(name).last().click();
   },
   async drag({ points }) { await drag(points); },
-  async jump({ uid }) { await (await row(uid)).locator('[data-cy="data-row"]').click(); await ready(); },
+  async jump({ uid }) {
+    await (await row(uid)).locator('[data-cy="data-row"]').click();
+    await until(shown => window.cornerstoneTools.annotation.state.getAnnotation(shown)
+      .data.handles.textBox.worldBoundingBox, uid);
+    await ready();
+  },
   async remove({ uid }) {
     const place = await row(uid);
     await place.locator('[data-cy="data-row"]').hover();
     await place.locator('[data-cy="actionsMenuTrigger"]').click();
     await page.getByRole('menuitem', { name: 'Delete' }).click();
+    await until(gone => !window.services.measurementService.getMeasurement(gone), uid);
   },
   async save({ into }) {
     await page.getByRole('button', { name: 'Create SR' }).click();
