@@ -32,19 +32,23 @@ class Due:
 
 def due(session: Session, destinations: Collection[str], limit: int = 200) -> list[Due]:
     """What is to be taken back at these destinations and no rejection note has been queued for, the oldest first."""
-    note, note_delivery = aliased(Result), aliased(Delivery)
-    noted = exists().where(
-        note.rejects == Result.result_sop_instance_uid,
-        note_delivery.result_sop_instance_uid == note.result_sop_instance_uid,
-        note_delivery.destination == Delivery.destination,
+    # Sets and not conditions on each row: of a node that ran for years, nearly every delivery has arrived.
+    note, sent = aliased(Result), aliased(Delivery)
+    noted = (
+        select(note.rejects, sent.destination)
+        .join(sent, sent.result_sop_instance_uid == note.result_sop_instance_uid)
+        .where(note.rejects.is_not(None))
+        .subquery()
     )
+    of_this = (noted.c.rejects == Result.result_sop_instance_uid) & (noted.c.destination == Delivery.destination)
     because = case((_withdrawn(), WITHDRAWN), (_all_rejected(), REJECTED), else_=SUPERSEDED)
     rows = session.execute(
         select(Delivery.destination, Result.result_sop_instance_uid, Analysis.study_instance_uid, because)
         .join_from(Delivery, Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .outerjoin(noted, of_this)
         .where(Delivery.destination.in_(sorted(destinations)), Delivery.state.in_(deliveries.ARRIVED))
-        .where(Result.rejects.is_(None), ~noted)
+        .where(Result.rejects.is_(None), noted.c.rejects.is_(None))
         .where(or_(_superseded(), _all_rejected(), _withdrawn()))
         .order_by(Delivery.delivery_pk)
         .limit(limit)
@@ -53,7 +57,7 @@ def due(session: Session, destinations: Collection[str], limit: int = 200) -> li
 
 
 def _withdrawn() -> ColumnElement[bool]:
-    return exists().where(Audit.action == WITHDRAW, Audit.target == Result.result_sop_instance_uid)
+    return Result.result_sop_instance_uid.in_(select(Audit.target).where(Audit.action == WITHDRAW))
 
 
 def _superseded() -> ColumnElement[bool]:
@@ -72,17 +76,17 @@ def _superseded() -> ColumnElement[bool]:
 
 def _all_rejected() -> ColumnElement[bool]:
     """A reader's last word on every finding that the result shows is that it is none."""
-    answer, shown = newest_answers(), aliased(DetectionRow)
-    of_result = and_(shown.analysis_id == Result.analysis_id, shown.reported, shown.discarded_by == "")
-    left = (
-        select(shown.detection_id)
-        .outerjoin(answer, answer.c.detection_id == shown.detection_id)
-        .where(of_result, func.coalesce(answer.c.verdict, "") != "rejected")
-        .correlate(Result)
-        .exists()
-    )
+    answer, shown = newest_answers(), DetectionRow
     answered = select(Assessment.analysis_id).where(Assessment.verdict == "rejected")
-    return and_(Result.superseded_by.is_(None), Result.analysis_id.in_(answered), exists().where(of_result), ~left)
+    left = func.sum(case((func.coalesce(answer.c.verdict, "") == "rejected", 0), else_=1))
+    analyses = (
+        select(shown.analysis_id)
+        .outerjoin(answer, answer.c.detection_id == shown.detection_id)
+        .where(shown.analysis_id.in_(answered), shown.reported, shown.discarded_by == "")
+        .group_by(shown.analysis_id)
+        .having(left == 0)
+    )
+    return and_(Result.superseded_by.is_(None), Result.analysis_id.in_(analyses))
 
 
 def withdraw(session: Session, result_sop_instance_uid: str, actor: str, now: datetime) -> dict[str, str]:
