@@ -5,8 +5,10 @@ A viewer that saves our segmentation again names no detection; that it is ours i
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from zipfile import BadZipFile
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -22,6 +24,8 @@ from db.outcomes import DetectionRow
 from mining.copies import OwnRegion
 from mining.masks import longest_piece
 from mining.recist import length
+
+log = logging.getLogger(__name__)
 
 SAME_SLICE_MM = 0.01
 """The positions of a detection's slices were computed from the same headers."""
@@ -69,7 +73,7 @@ def slices_between(slices: Slices, first_mm: float | None, last_mm: float | None
 def mask_regions(
     session: Session, files: FileStore, sop_instance_uids: Collection[str]
 ) -> dict[str, tuple[OwnRegion, ...]]:
-    """By detection_id: the masks of what we found in the series that these images are of. A lost file is no mask."""
+    """By detection_id: the masks of what we found in the series of these images. A lost or broken file is no mask."""
     by_series: dict[str, list[DetectionRow]] = defaultdict(list)
     for series_uid, row in detections_with_masks(session, sop_instance_uids):
         by_series[series_uid].append(row)
@@ -86,7 +90,8 @@ def mask_regions(
 def _regions(row: DetectionRow, slices: Slices, files: FileStore) -> tuple[OwnRegion, ...]:
     try:
         mask = read_mask(files.path(row.mask_name).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, BadZipFile, KeyError, ValueError, EOFError) as error:  # it costs its copies, no harvest
+        log.warning("mask cannot be read detection=%s: %s", row.detection_id, type(error).__name__)
         return ()
     there = slices_between(slices, row.z_first_mm, row.z_last_mm, len(mask.voxels))
     return () if there is None else regions_of_mask(mask, there)

@@ -103,6 +103,13 @@ def test_the_same_answer_saved_twice_is_two_answers_of_the_same_words(node: Node
 # --- documents that come, change and go ---------------------------------------------------------------------------
 
 
+def test_an_answer_without_a_time_was_given_when_it_came(node: Node) -> None:
+    ds = ohif_saved(axes(A, "2.25.1"), uid="1.5.1")
+    del ds.ContentDate
+    with_ours(node, ds)
+    assert node.session.scalars(select(Assessment.assessed_at)).one() == NOW
+
+
 def test_harvesting_again_gives_the_same_rows(node: Node) -> None:
     with_ours(node, ohif_saved(*edited(), uid="1.5.1", into=OURS))
     before = answers(node)

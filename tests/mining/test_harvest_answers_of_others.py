@@ -78,10 +78,13 @@ def test_a_segmentation_whose_mask_differs_is_modified_and_truth(node: Node) -> 
     assert [row.source_kind for row in node.truth()] == ["SEG"]
 
 
-def test_a_mask_whose_file_is_gone_is_not_known_and_stops_nothing(node: Node) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"no archive", b"PK\x03\x04 and no more"])
+def test_a_mask_whose_file_is_gone_or_broken_is_not_known_and_stops_nothing(node: Node, content: bytes | None) -> None:
     node.receive(*ct_series(), segmented(SHELL[1], 1), ohif_saved(axes(A, "2.25.1"), uid="1.5.1"))
     report_findings(node, replace(A, mask=SHELL))
     node.files.path("a.npz").unlink()
+    if content is not None:
+        node.files.write("a.npz", content)
     node.harvest()
     assert verdicts(node) == {"one a": "accepted"}
 
