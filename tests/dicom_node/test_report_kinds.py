@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -236,3 +239,21 @@ def tracked(group: Dataset) -> tuple[str, str]:
 def items_of(item: Dataset) -> list[Dataset]:
     below = item.get("ContentSequence", ())
     return [*below, *(deeper for child in below for deeper in items_of(child))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["slicer", "air"])
+def test_dcmqi_reads_the_numbers_of_a_lesion_from_its_one_group(profile: str, tmp_path: Path) -> None:
+    path, answer = tmp_path / "sr.dcm", tmp_path / "sr.json"
+    measurement_report(lesions(), context(), profile).save_as(path, enforce_file_format=True)
+    program = Path(sys.executable).parent / "tid1500reader"
+    subprocess.run([program, "--inputDICOM", path, "--outputMetadata", answer], capture_output=True, check=True)
+    read = json.loads(answer.read_text())["Measurements"]
+    assert [group["TrackingUniqueIdentifier"] for group in read] == list(TRACKING)
+    for detection, group in zip(lesions(), read, strict=True):
+        values = {item["quantity"]["CodeMeaning"]: float(item["value"]) for item in group["measurementItems"]}
+        assert values == {
+            "Long Axis": pytest.approx(detection.long_axis_mm, abs=1e-3),
+            "Short Axis": pytest.approx(detection.short_axis_mm, abs=1e-3),
+            "Certainty of Finding": pytest.approx(93.12),
+        }
