@@ -10,7 +10,7 @@ const FLAGS = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--e
 
 const browser = await engine.launch({ executablePath: chromium, args: FLAGS });
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: 'block' });
-context.setDefaultTimeout(30_000);
+context.setDefaultTimeout(60_000);
 await context.addInitScript(() => { // no tour, no banner
   localStorage.setItem('shownTours', '["basicViewerTour"]');
   sessionStorage.setItem('investigationalUseDialog', 'hidden');
@@ -104,7 +104,7 @@ async function scroll(image) {
 // --- the hand ----------------------------------------------------------------------------------------------------
 
 const cy = name => page.locator(`[data-cy="${name}"]`);
-const until = (test, given) => page.waitForFunction(test, given, { timeout: 30_000, polling: 100 });
+const until = (test, given) => page.waitForFunction(test, given, { timeout: 60_000, polling: 100 });
 const ready = () => until(still);
 
 async function drag(points) {

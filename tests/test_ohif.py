@@ -116,8 +116,6 @@ def test_a_report_is_displayed_and_hydrated_on_its_lesions(browser: Viewer) -> N
         if mark.tool == "RectangleROI":
             browser.jump(mark)
             assert shows_the_image(browser)
-            if mark.label.startswith("Lesion 3:"):
-                browser.keep_for_docs("ohif_report")
             assert share_drawn(browser, mark) > 0.8, mark.label
     assert_healthy(browser)
 

@@ -181,6 +181,7 @@ def move(viewer: Viewer, mark: Mark) -> Mark:
     words = viewer.mark(mark.uid).words
     middle = PointMm(*(float(v) for v in np.mean([(p.x, p.y, p.z) for p in words], axis=0)))
     viewer.drag(middle, PointMm(middle.x, middle.y + 140, middle.z))
+    viewer.keep_for_docs("ohif_report")
     a, b = mark.points[:2]
     grip = PointMm(*(0.8 * p + 0.2 * q for p, q in ((a.x, b.x), (a.y, b.y), (a.z, b.z))))
     viewer.drag(grip, PointMm(grip.x + 6, grip.y + 4, grip.z))
