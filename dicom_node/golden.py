@@ -1,19 +1,21 @@
 """Fixed detections on a fixed phantom, and everything that is built from them: what the rules are held against. Pure.
 
-Four cases: a usual axial series; an oblique one with pixels that are not square; nothing found; a failure.
+Five cases: a usual axial series; an oblique one with pixels that are not square; the frames of one image; nothing
+found; a failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import cos, radians, sin
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 
 from db.detection import Detection, Mask
 from db.geometry import Axis, BoxPx, PixelSpacing, PointPx
@@ -28,6 +30,8 @@ from dicom_node.viewer_rules.rule import Expected, expected_of
 SEED, SLICES, INTERVAL_MM = 7, 12, 2.5
 MADE_AT = datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
 MODEL = ModelDescription("Lesion node detector", "0123456789ab", "Lesion node (open source)", "golden", "2.25.4711")
+ENHANCED = uid_from("golden frames")
+IN_FRAMES, IN_ALL_FRAMES = ("ImagePositionPatient",), ("PixelSpacing", "SliceThickness", "ImageOrientationPatient")
 _TILT = radians(20)
 
 
@@ -60,6 +64,7 @@ def cases() -> dict[str, Subject]:
     return {
         "axial": subject_of(SQUARE),
         "oblique": subject_of(OBLIQUE),
+        "frames": describe(in_frames(detections(SQUARE)), context_of(SQUARE, frames=True)),
         "none found": describe([], context_of(SQUARE)),
         "failed": describe_failure("the slices are not evenly spaced", context_of(SQUARE)),
     }
@@ -87,11 +92,46 @@ def subject_of(shape: Shape) -> Subject:
     return describe(detections(shape), context_of(shape))
 
 
-def context_of(shape: Shape) -> Context:
-    images = ct_images(shape)
-    place = {str(image.SOPInstanceUID): index for index, image in enumerate(images)}
-    volume = volume_hu(shape)
-    return Context(images, MODEL, MADE_AT, pixels=lambda image: volume[place[image.sop_instance_uid]])
+def context_of(shape: Shape, frames: bool = False) -> Context:
+    """frames: the slices are those of one Enhanced CT."""
+    images, volume = ct_images(shape), volume_hu(shape)
+    place = {ImageReference(str(image.SOPInstanceUID)): index for index, image in enumerate(images)}
+    if frames:
+        place = {ImageReference(ENHANCED, SLICES - index): index for index in range(SLICES)}
+        images = (enhanced_ct(images),)
+    return Context(images, MODEL, MADE_AT, pixels=lambda image: volume[place[image]])
+
+
+def enhanced_ct(slices: Sequence[Dataset]) -> Dataset:
+    """One image with these slices as its frames, the last one first."""
+    image = deepcopy(slices[0])
+    for keyword in (*IN_FRAMES, *IN_ALL_FRAMES):
+        del image[keyword]
+    image.SOPClassUID, image.SOPInstanceUID, image.NumberOfFrames = EnhancedCTImageStorage, ENHANCED, len(slices)
+    measures, orientation = (
+        _only(slices[0], "PixelSpacing", "SliceThickness"),
+        _only(slices[0], "ImageOrientationPatient"),
+    )
+    shared = Dataset()
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    image.SharedFunctionalGroupsSequence, image.PerFrameFunctionalGroupsSequence = [shared], []
+    for header in reversed(slices):
+        frame = Dataset()
+        frame.PlanePositionSequence = [_only(header, *IN_FRAMES)]
+        image.PerFrameFunctionalGroupsSequence.append(frame)
+    return image
+
+
+def _only(header: Dataset, *keywords: str) -> Dataset:
+    item = Dataset()
+    for keyword in keywords:
+        item[keyword] = header[keyword]
+    return item
+
+
+def in_frames(found: Sequence[Detection]) -> list[Detection]:
+    """The same lesions on the frames of `enhanced_ct`, which count the other way."""
+    return [replace(each, image=ImageReference(ENHANCED, SLICES - (each.z_first + 1))) for each in found]
 
 
 def ct_images(shape: Shape) -> tuple[Dataset, ...]:

@@ -15,9 +15,10 @@ from pydicom import Dataset
 
 from db.detection import Mask
 from db.geometry import PointMm, PointPx
+from db.measurement import ImageReference
 from dicom_node.report.source import plane_of
 from dicom_node.viewer_rules.rule import Expected, Shape
-from dicom_node.viewer_rules.tree import coordinates_of, groups_of, image_of, points_of
+from dicom_node.viewer_rules.tree import coordinates_of, groups_of, image_of, places_of, points_of
 from dicom_node.viewer_rules.voxels import places_mm, places_of_segment
 
 SAME_PLACE_PX = 0.05
@@ -28,7 +29,7 @@ SAME_PLANE_MM = 0.01
 class Line(NamedTuple):
     """points: 0-based pixel centres."""
 
-    sop_instance_uid: str
+    image: ImageReference | None
     points: list[PointPx]
 
 
@@ -45,7 +46,7 @@ def lines_of(ds: Dataset) -> list[Line]:
 
 def _of_presentation_state(ds: Dataset) -> Iterator[Line]:
     for annotation in ds.GraphicAnnotationSequence:
-        images = [str(image.ReferencedSOPInstanceUID) for image in annotation.get("ReferencedImageSequence") or ()]
+        images = [place for image in annotation.get("ReferencedImageSequence") or () for place in places_of(image)]
         for graphic in annotation.get("GraphicObjectSequence") or ():
             data = [float(value) for value in graphic.GraphicData]
             points = [PointPx.from_scoord(x, y) for x, y in zip(data[::2], data[1::2], strict=False)]
@@ -54,11 +55,11 @@ def _of_presentation_state(ds: Dataset) -> Iterator[Line]:
 
 def out_of_place(ds: Dataset, expected: Expected) -> Iterator[str]:
     """Every point that is drawn is one of a lesion's, on its image."""
-    places: dict[str, list[PointPx]] = {}
+    places: dict[ImageReference | None, list[PointPx]] = {}
     for shape in expected.shapes:
-        places.setdefault(shape.image.sop_instance_uid, []).extend(point for line in shape.lines for point in line)
+        places.setdefault(shape.image, []).extend(point for line in shape.lines for point in line)
     for line in lines_of(ds):
-        near = places.get(line.sop_instance_uid, [])
+        near = places.get(line.image, [])
         off = [point for point in line.points if not any(point.distance_px(one) <= SAME_PLACE_PX for one in near)]
         if off:
             yield f"{len(off)} points of a line lie more than {SAME_PLACE_PX} px from what was found"
@@ -67,7 +68,7 @@ def out_of_place(ds: Dataset, expected: Expected) -> Iterator[str]:
 def lesion_not_drawn(ds: Dataset, expected: Expected) -> Iterator[str]:
     drawn = lines_of(ds)
     for number, shape in enumerate(expected.shapes, start=1):
-        on_it = [line.points for line in drawn if line.sop_instance_uid == shape.image.sop_instance_uid]
+        on_it = [line.points for line in drawn if line.image == shape.image]
         if not any(_is_drawn(line, points) for line in shape.lines for points in on_it):
             yield f"lesion {number} is not drawn"
 
@@ -96,8 +97,8 @@ def contour_out_of_place(ds: Dataset, expected: Expected) -> Iterator[str]:
     """Each contour lies in the plane of the image that it names, and goes around what was found there."""
     for roi in ds.ROIContourSequence:
         for contour in roi.get("ContourSequence") or ():
-            named = [str(each.ReferencedSOPInstanceUID) for each in contour.get("ContourImageSequence") or ()]
-            image = expected.image(named[0]) if len(named) == 1 else None
+            named = [place for each in contour.get("ContourImageSequence") or () for place in places_of(each)]
+            image = expected.slices.get(named[0]) if len(named) == 1 else None
             if image is None:
                 yield f"a contour of region {roi.ReferencedROINumber} names none of the images"
                 continue
@@ -105,26 +106,26 @@ def contour_out_of_place(ds: Dataset, expected: Expected) -> Iterator[str]:
             placed = [plane_of(image).to_px(PointMm(*point)) for point in points]
             if max(abs(away_mm) for _, away_mm in placed) > SAME_PLANE_MM:
                 yield f"a contour of region {roi.ReferencedROINumber} lies outside the plane of its image"
-            elif not _around_a_lesion([point for point, _ in placed], str(image.SOPInstanceUID), expected):
+            elif not _around_a_lesion([point for point, _ in placed], named[0], expected):
                 yield f"a contour of region {roi.ReferencedROINumber} lies beside its lesion"
 
 
-def _around_a_lesion(points: list[PointPx], sop_instance_uid: str, expected: Expected) -> bool:
+def _around_a_lesion(points: list[PointPx], image: ImageReference, expected: Expected) -> bool:
     """Whether the middle of its extent is that of a mask on the image, or of a box."""
     middle = _middle([(point.col, point.row) for point in points])
     return any(
         np.abs(middle - _middle(outline)).max() <= SAME_CENTRE_PX
         for shape in expected.shapes
-        for outline in _outlines(shape, sop_instance_uid, expected)
+        for outline in _outlines(shape, image, expected)
     )
 
 
-def _outlines(shape: Shape, sop_instance_uid: str, expected: Expected) -> Iterator[list[tuple[float, float]]]:
-    if shape.image.sop_instance_uid == sop_instance_uid:
+def _outlines(shape: Shape, image: ImageReference, expected: Expected) -> Iterator[list[tuple[float, float]]]:
+    if shape.image == image:
         yield [(point.col, point.row) for point in shape.lines[0]]
     if shape.mask is not None:
         for z, voxels in enumerate(shape.mask.voxels, start=shape.mask.z):
-            if str(expected.images[z].SOPInstanceUID) == sop_instance_uid and voxels.any():
+            if list(expected.slices)[z] == image and voxels.any():
                 yield [(shape.mask.col + col, shape.mask.row + row) for row, col in np.argwhere(voxels).tolist()]
 
 
@@ -135,13 +136,13 @@ def _middle(points: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
 
 def _apart_px(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], expected: Expected) -> float:
     """Distance of the centres, in the smaller side of a pixel."""
-    side_mm = min(float(value) for value in expected.images[0].PixelSpacing)
+    side_mm = min(float(value) for value in next(iter(expected.slices.values())).PixelSpacing)
     return float(np.linalg.norm(a.mean(axis=0) - b.mean(axis=0))) / side_mm
 
 
 def _places_mm(mask: Mask, expected: Expected) -> npt.NDArray[np.float64]:
-    slices = []
+    headers, places = list(expected.slices.values()), []
     for z, voxels in enumerate(mask.voxels, start=mask.z):
         rows, cols = np.nonzero(voxels)
-        slices.append(places_mm(plane_of(expected.images[z]), rows + mask.row, cols + mask.col))
-    return np.concatenate(slices)
+        places.append(places_mm(plane_of(headers[z]), rows + mask.row, cols + mask.col))
+    return np.concatenate(places)

@@ -30,7 +30,7 @@ from dicom_node.viewer_rules.tree import (
     tool_of,
     with_code,
 )
-from mining.content_tree import read_tree
+from mining.content_tree import ContentItem, read_tree
 
 COMPREHENSIVE, COMPREHENSIVE_3D = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.34"
 DRAWN = ("POINT", "MULTIPOINT", "POLYLINE", "CIRCLE", "ELLIPSE")
@@ -107,7 +107,8 @@ def on_no_image(ds: Dataset, expected: Expected) -> Iterator[str]:
         if item.value_type != "SCOORD":
             continue
         images = [child for child in of_type(item, "IMAGE") if child.relationship == "SELECTED FROM"]
-        image = expected.image(image_of(item))
+        place = image_of(item)
+        image = None if place is None else expected.image(place.sop_instance_uid)
         if len(images) != 1 or image is None:
             yield f"{item.path} is not selected from one of the images"
             continue
@@ -193,11 +194,16 @@ def other_area(ds: Dataset, expected: Expected) -> Iterator[str]:
         for number in with_code(group, "42798000") if tool_of(group) == "RectangleROI" else ():
             for region in of_type(number, "SCOORD"):
                 drawn, stated = (
-                    _area_mm2(points_of(region), expected.image(image_of(region))),
+                    _area_mm2(points_of(region), _slice_of(region, expected)),
                     _value_of(number.dataset),
                 )
                 if drawn is None or abs(stated - drawn) > SAME_AREA * drawn:
                     yield f"{number.path} states another area than that of its rectangle"
+
+
+def _slice_of(region: ContentItem, expected: Expected) -> Dataset | None:
+    place = image_of(region)
+    return None if place is None else expected.slices.get(place)
 
 
 def _area_mm2(points: list[tuple[float, float]], image: Dataset | None) -> float | None:

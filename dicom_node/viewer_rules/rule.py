@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydicom import Dataset
 
 from db.detection import Mask
 from db.geometry import PointPx
 from db.measurement import ImageReference
+from dicom_node.report.frames import frames_of
+from dicom_node.report.source import plane_of
 from dicom_node.report.subject import Subject
 
 
@@ -23,7 +26,7 @@ class Shape:
     mask: Mask | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Expected:
     """What is known of an object without reading it.
 
@@ -36,6 +39,18 @@ class Expected:
 
     def image(self, sop_instance_uid: str) -> Dataset | None:
         return next((each for each in self.images if str(each.SOPInstanceUID) == sop_instance_uid), None)
+
+    @cached_property
+    def slices(self) -> dict[ImageReference, Dataset]:
+        """Image and frame → header of the slice, in slice order; the frames of an image may have any."""
+        slices = [
+            (ImageReference(str(image.SOPInstanceUID), number), frame)
+            for image in self.images
+            for number, frame in enumerate(frames_of(image), start=1)
+        ]
+        if len(slices) > len(self.images):
+            slices.sort(key=lambda each: plane_of(each[1]).position_mm)
+        return dict(slices)
 
 
 Faults = Callable[[Dataset, Expected], Iterator[str]]

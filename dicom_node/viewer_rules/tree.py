@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydicom import Dataset
 
+from db.measurement import ImageReference
 from mining.content_tree import ContentItem, read_tree
 
 GROUP, LIBRARY, LIBRARY_GROUP, MEASUREMENTS = "125007", "111028", "126200", "126010"
@@ -58,12 +59,18 @@ def points_of(scoord: ContentItem) -> list[tuple[float, float]]:
     return list(zip(data[::2], data[1::2], strict=False))
 
 
-def image_of(scoord: ContentItem) -> str:
-    """The SOP Instance UID of the image that a graphic is drawn on; empty if it names none."""
-    for image in of_type(scoord, "IMAGE"):
-        for reference in image.dataset.get("ReferencedSOPSequence") or ():
-            return str(reference.get("ReferencedSOPInstanceUID", ""))
-    return ""
+def image_of(scoord: ContentItem) -> ImageReference | None:
+    """The image and frame that a graphic is drawn on; None if it names none, or several."""
+    named = [one for image in of_type(scoord, "IMAGE") for one in image.dataset.get("ReferencedSOPSequence") or ()]
+    places = [place for one in named for place in places_of(one)]
+    return places[0] if len(places) == 1 else None
+
+
+def places_of(reference: Dataset) -> list[ImageReference]:
+    """The frames that an image reference names; the first where it names none (PS3.3 table 10-3)."""
+    frames = reference.get("ReferencedFrameNumber") or 1
+    numbers = [frames] if isinstance(frames, int) else list(frames)
+    return [ImageReference(str(reference.get("ReferencedSOPInstanceUID", "")), int(number)) for number in numbers]
 
 
 def name(group: ContentItem) -> str:

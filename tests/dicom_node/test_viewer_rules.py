@@ -6,7 +6,7 @@ from copy import deepcopy
 from functools import cache
 
 import pytest
-from broken_objects import BREAKS
+from broken_objects import BREAKS, scoords
 
 from dicom_node.golden import Golden, cases, golden
 from dicom_node.report.profiles import PROFILES
@@ -25,7 +25,7 @@ def made(case: str) -> dict[str, Golden]:
     return {each.profile.name: each for each in golden(case, cases()[case])}
 
 
-@pytest.mark.parametrize("case", ["axial", "oblique", "none found", "failed"])
+@pytest.mark.parametrize("case", ["axial", "oblique", "frames", "none found", "failed"])
 @pytest.mark.parametrize("name", PROFILES)
 def test_what_is_built_keeps_every_rule(case: str, name: str) -> None:
     each = made(case).get(name)
@@ -45,6 +45,17 @@ def test_a_document_that_breaks_a_rule_is_noticed_without_quoting_it(rule: Rule,
     faults = list(rule.faults(broken, each.expected))
     assert faults, "nothing breaks this rule"
     assert "GOLDEN" not in " ".join(faults)
+
+
+@pytest.mark.parametrize("name", ["ohif", "slicer", "air"])
+def test_a_drawing_that_does_not_name_its_frame_is_noticed(name: str) -> None:
+    each = made("frames")[name]
+    broken = deepcopy(each.dataset)
+    for scoord in scoords(broken):
+        del scoord.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber
+    (rule,) = (rule for rule in rules_for(name) if rule.name == "drawn on an image")
+    faults = list(rule.faults(broken, each.expected))
+    assert faults and all(fault.endswith("names no frame of a multi-frame image") for fault in faults)
 
 
 def test_every_rule_has_what_breaks_it_and_a_name_of_its_own() -> None:
