@@ -12,12 +12,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from db.geometry import Axis, BoxPx, PointPx
 from db.measurement import Measurement, Rejected
 from mining.copies import Harvested, OwnDetection, is_copy_of_own
 from mining.drawings import SAME_LESION_IOU
-from mining.recist import extent
-from mining.same_lesion import one_lesion
+from mining.likeness import overlap, shift_px
+from mining.same_lesion import OVERLAP, one_lesion
 
 ACCEPTED, MODIFIED, REJECTED, ADDED = "accepted", "modified", "rejected", "added"
 
@@ -189,9 +188,11 @@ def _matched(
     counts: dict[str, int] = {}
     for row in left:
         counts[row.tracking_uid] = counts.get(row.tracking_uid, 0) + 1
+    kept = {(found, row.outline is None) for found, rows in drawn.items() for row, _ in rows}
     own = []
     for row in left:
-        found = _same_lesion(row, to.findings, is_one_lesion=counts[row.tracking_uid] <= 2)
+        tracked = row.tracking_uid if counts[row.tracking_uid] <= 2 else ""
+        found = _same_lesion(row, to.findings, tracked, kept)
         if found is not None:
             drawn.setdefault(found.detection_id, []).append((row, False))
         elif not row.by_algorithm and not _is_copy_of_any(row, reported):
@@ -199,63 +200,29 @@ def _matched(
     return drawn, own
 
 
-def _same_lesion(row: Harvested, findings: Sequence[Finding], is_one_lesion: bool) -> Finding | None:
-    """is_one_lesion: whether its tracking UID is worth anything; some viewers give all lesions of a document one."""
-    tracked = [one for one in findings if row.tracking_uid and row.tracking_uid in one.uids]
-    if len(tracked) == 1 and is_one_lesion:
-        return tracked[0]
-    best = max(findings, key=lambda one: overlap(row, one.shape), default=None)
-    return best if best is not None and overlap(row, best.shape) >= SAME_LESION_IOU else None
+def _same_lesion(
+    row: Harvested, findings: Sequence[Finding], tracking_uid: str, kept: AbstractSet[tuple[str, bool]]
+) -> Finding | None:
+    """tracking_uid: empty where it is worth nothing, for some viewers give all lesions of a document one.
+
+    kept: (finding, whether its axes) of what was left as it was. Beside that a like drawing is of the same lesion only
+    if it covers it, for what was moved is no longer where it was: it is rather the next lesion.
+    """
+    named = [one for one in findings if tracking_uid and tracking_uid in one.uids]
+    if len(named) == 1:
+        return named[0]
+    best, most = None, 0.0
+    for one in findings:
+        least = OVERLAP if (one.detection_id, row.outline is None) in kept else SAME_LESION_IOU
+        here = overlap(row, one.shape)
+        if here >= least and here > most:
+            best, most = one, here
+    return best
 
 
 def _is_copy_of_any(row: Harvested, reported: Sequence[Reported]) -> bool:
     """Of another analysis of ours, or of what was below the operating point."""
     return any(is_copy_of_own(row, finding.shape) for one in reported for finding in one.findings)
-
-
-def overlap(row: Harvested, ours: OwnDetection) -> float:
-    """Intersection over union of like with like on one image, 0 to 1: extents of axes, boxes with a margin, masks."""
-    pairs: list[tuple[BoxPx, BoxPx]] = []
-    if row.image == ours.image:
-        axes = extent((*ours.long_axis.points, *ours.short_axis.points))
-        drawn = [row.outline] if row.outline is not None else [row.box]
-        pairs += [(one, box) for one in drawn for box in ours.boxes]
-        pairs.append((_extent(row), axes))
-    pairs += [(_extent(row), region.outline) for region in ours.regions if region.image == row.image]
-    return max((a.iou(b) for a, b in pairs), default=0.0)
-
-
-def _extent(row: Harvested) -> BoxPx:
-    """Without a margin."""
-    return row.outline if row.outline is not None else extent(row.long_axis.points + _short_points(row))
-
-
-def _short_points(row: Harvested) -> tuple[PointPx, ...]:
-    return () if row.short_axis is None else row.short_axis.points
-
-
-def shift_px(row: Harvested, ours: OwnDetection) -> float | None:
-    """How far the farthest point of a drawing lies from ours; None where there is nothing like it on that image."""
-    if row.outline is not None:
-        boxes = [region.outline for region in ours.regions if region.image == row.image]
-        boxes += list(ours.boxes) if row.image == ours.image else []
-        return min((_box_shift(row.outline, box) for box in boxes), default=None)
-    if row.image != ours.image:
-        return None
-    drawn = [row.long_axis] if row.short_axis is None else [row.long_axis, row.short_axis]
-    orders = ((ours.long_axis, ours.short_axis), (ours.short_axis, ours.long_axis))
-    return min(max(_axis_shift(a, b) for a, b in zip(drawn, order, strict=False)) for order in orders)
-
-
-def _box_shift(a: BoxPx, b: BoxPx) -> float:
-    return max(p.distance_px(q) for p, q in zip(a.corners, b.corners, strict=True))
-
-
-def _axis_shift(a: Axis, b: Axis) -> float:
-    """In either direction."""
-    return min(
-        max(a.a.distance_px(start), a.b.distance_px(end)) for start, end in (b.points, b.points[::-1])
-    )  # fmt: skip
 
 
 # --- the verdicts -----------------------------------------------------------------------------------------------

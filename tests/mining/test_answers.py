@@ -16,11 +16,10 @@ from mining.answers import (
     assess,
     is_whole,
     moved_regions,
-    overlap,
     replaced_answers,
-    shift_px,
 )
 from mining.copies import Harvested, OwnDetection, OwnRegion
+from mining.likeness import overlap, shift_px
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SLICE, NEXT = ImageReference("1.1"), ImageReference("1.2", 3)
@@ -289,6 +288,14 @@ def test_each_drawing_goes_with_the_finding_that_it_overlaps_best() -> None:
     ours = replace(OURS, findings=(A, beside))
     said = assess(saved(axes_of(beside, dx=1.0), axes_of(A, "1.79", dx=1.0), **LINKED), [ours])
     assert [(one.detection_id, one.lesion_id) for one in said] == [("a", "axes 1.79"), ("b", "axes 1.77")]
+
+
+def test_a_drawing_beside_a_copy_of_its_kind_is_the_next_lesion_unless_it_covers_the_same() -> None:
+    beside, over = axes_of(finding("x", 31.0, 12.0), "1.55"), axes_of(finding("x", 21.0, 11.0), "1.56")
+    assert 0.25 < overlap(beside, A.shape) < 0.6 < overlap(over, A.shape)
+    assert verdicts(saved(axes_of(A), beside)) == {"a": "accepted", "axes 1.55": "added"}
+    assert verdicts(saved(axes_of(A), over)) == {"a": "modified"}
+    assert verdicts(saved(box_of(A), beside)) == {"a": "modified"}, "of the axes no copy was left"
 
 
 def test_overlap_compares_like_with_like() -> None:
