@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import registry
 from db.engine import reading
 from db.errors import NodeError
-from dicom_node import scu
 from dicom_node.config import Config
 from dicom_node.node import Node
 from dicom_node.receive import GB
+from dicom_node.ways_out import reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _port(what: str, host: str, port: int) -> Finding:
 
 def _peer(config: Config, name: str) -> Finding:
     try:
-        return Finding(f"peer {name}", True, scu.echo(config.peer(name), config.dicom.ae_title))
+        return Finding(f"peer {name}", True, reach(config.peer(name), config.dicom.ae_title))
     except NodeError as error:
         return Finding(f"peer {name}", False, str(error))
 

@@ -222,10 +222,10 @@ def list_peers(config: Config, as_json: bool) -> None:
 @click.argument("name")
 @configured
 def echo(config: Config, name: str) -> None:
-    """Ask a peer whether it is there (C-ECHO)."""
-    from dicom_node.scu import echo as ask
+    """Ask a peer whether it is there (C-ECHO, or DICOMweb where results go by it)."""
+    from dicom_node.ways_out import reach
 
-    click.echo(ask(config.peer(name), config.dicom.ae_title))
+    click.echo(reach(config.peer(name), config.dicom.ae_title))
 
 
 def add_to(main: click.Group) -> None:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from pydicom import dcmread
 from sqlalchemy.orm import Session
 
 from db import analyses, deliveries, findings
@@ -19,11 +18,12 @@ from db.engine import reading, utc_now
 from db.errors import PeerError
 from db.models import Study
 from db.outcomes import Analysis
-from dicom_node import circuits, scu, stow
+from dicom_node import circuits, scu
 from dicom_node.commitment import ASKED_AFTER
 from dicom_node.config import Config, Peer
 from dicom_node.fallback import fall_back, may_go_to
 from dicom_node.node import Node
+from dicom_node.ways_out import send
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ def deliver(node: Node, delivery_pk: int, clock: Callable[[], datetime] = utc_no
         return why_not
     peer = node.config.peer(letter.destination)
     try:
-        stored = _send(node, peer, letter)
+        path = node.files.path(letter.file_name)
+        stored = send(peer, node.config.dicom.ae_title, path, letter.sop_class_uid)
     except scu.ClassRefused as refusal:
         with node.sessions.begin() as session:
             circuits.note_success(session, peer.name, clock())
@@ -140,14 +141,6 @@ def _paused(session: Session, peer: Peer, letter: Letter, now: datetime) -> str:
     answer = f"the destination is away ({why}); nothing is sent there before {until:%Y-%m-%d %H:%M} UTC"
     deliveries.postpone(session, letter.delivery_pk, until, answer)
     return answer
-
-
-def _send(node: Node, peer: Peer, letter: Letter) -> scu.Stored:
-    path = node.files.path(letter.file_name)
-    if peer.send_by == "stow-rs":
-        return stow.store(peer, path, letter.sop_class_uid)
-    syntax = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).file_meta.TransferSyntaxUID
-    return scu.store(peer, node.config.dicom.ae_title, path, letter.sop_class_uid, syntax)
 
 
 def _note_failure(node: Node, peer: Peer, error: PeerError, now: datetime) -> None:

@@ -7,11 +7,11 @@ import signal
 import threading
 
 from db.errors import ConfigError
-from dicom_node import scu
 from dicom_node.config import Config
 from dicom_node.heartbeat import beating, listener_id
 from dicom_node.node import Node
 from dicom_node.receive import GB
+from dicom_node.ways_out import reach
 from dicom_node.web.app import create_app
 from dicom_node.web.server import serve
 from dicom_node.web.settings import Actions, Destination, WebSettings
@@ -51,7 +51,7 @@ def serve_page(config: Config, stop: threading.Event) -> None:
     settings = web_settings(config)
 
     def echo(name: str) -> str:
-        return scu.echo(config.peer(name), config.dicom.ae_title)
+        return reach(config.peer(name), config.dicom.ae_title)
 
     def stop_with_parent() -> None:
         stop.wait()

@@ -1,4 +1,4 @@
-"""The node as a caller of DICOMweb: STOW-RS to a peer (PS3.18 10.5). Shell around the reading of its answer.
+"""The node as a caller of DICOMweb: STOW-RS to a peer (PS3.18 10.5), and whether it is there. Shell; `read` is pure.
 
 httpx2 makes one request of which we read the whole answer: the clients for DICOMweb raise at a 409 before they look
 into it, and there stands why.
@@ -55,18 +55,32 @@ def store(peer: Peer, path: Path, sop_class_uid: str) -> Stored:
         "Accept": JSON,
         **_authorization(peer),
     }
-    try:
-        response = httpx2.post(
-            f"{peer.dicomweb_url.rstrip('/')}/studies",
-            content=part + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode(),
-            headers=headers,
-            timeout=TIMEOUT_S,
-        )
-    except httpx2.TimeoutException as error:
-        raise PeerAway(f"the peer did not answer STOW-RS within {TIMEOUT_S:.0f} s", peer=peer.name) from error
-    except httpx2.HTTPError as error:
-        raise PeerAway("the peer cannot be reached by STOW-RS", peer=peer.name, error=type(error).__name__) from error
+    body = part + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+    response = _request(peer, "POST", "/studies", content=body, headers=headers)
     return read(peer, response.status_code, response.content, sop_instance_uid, sop_class_uid)
+
+
+def ask(peer: Peer) -> str:
+    """Whether the peer's DICOMweb service is there and lets us in, by a search for one study (QIDO-RS, PS3.18 10.6).
+
+    Raises PeerError.
+    """
+    headers = {"Accept": JSON, **_authorization(peer)}
+    status = _request(peer, "GET", "/studies?limit=1", headers=headers).status_code
+    if status not in (200, 204):
+        reason = AWAY.get(status, "a failure")
+        raise PeerError(f"the peer answered DICOMweb with {status}: {reason}", peer=peer.name)
+    return "answered DICOMweb with Success"
+
+
+def _request(peer: Peer, method: str, path: str, **more: Any) -> httpx2.Response:
+    url = f"{peer.dicomweb_url.rstrip('/')}{path}"
+    try:
+        return httpx2.request(method, url, timeout=TIMEOUT_S, **more)
+    except httpx2.TimeoutException as error:
+        raise PeerAway(f"the peer did not answer DICOMweb within {TIMEOUT_S:.0f} s", peer=peer.name) from error
+    except httpx2.HTTPError as error:
+        raise PeerAway("the peer cannot be reached by DICOMweb", peer=peer.name, error=type(error).__name__) from error
 
 
 def _authorization(peer: Peer) -> dict[str, str]:

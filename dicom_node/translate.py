@@ -13,15 +13,13 @@ from io import BytesIO
 from pathlib import Path
 from shutil import copyfile
 
-from pydicom import dcmread
-
 from db import translations
 from db.engine import reading, utc_now
 from db.errors import RequestError
 from db.files import name_part
 from db.models import Study
 from db.uids import uid_from
-from dicom_node import acts, scu, stow
+from dicom_node import acts, ways_out
 from dicom_node.building import model_description
 from dicom_node.config import Peer
 from dicom_node.node import Node
@@ -75,11 +73,7 @@ def send(node: Node, done: Sequence[Translated], peer: Peer, actor: str) -> Iter
         if not each.file_name:
             continue
         path = node.files.path(each.file_name)
-        if peer.send_by == "stow-rs":
-            stored = stow.store(peer, path, SOP_CLASS_UID)
-        else:
-            syntax = str(dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID)
-            stored = scu.store(peer, node.config.dicom.ae_title, path, SOP_CLASS_UID, syntax)
+        stored = ways_out.send(peer, node.config.dicom.ae_title, path, SOP_CLASS_UID)
         with node.sessions.begin() as session:
             acts.note(
                 session, utc_now(), actor, translations.SENT, each.sop_instance_uid,

@@ -23,6 +23,7 @@ from dicom_node.circuits import OPENS_AFTER
 from dicom_node.config import Peer
 from dicom_node.scu import ClassRefused, PeerAway
 from dicom_node.store import LocalFiles
+from dicom_node.ways_out import reach
 
 UID = str(ct().SOPInstanceUID)
 
@@ -170,10 +171,10 @@ def test_one_that_hangs_and_one_that_is_not_there_are_away(
 ) -> None:
     monkeypatch.setattr(stow, "TIMEOUT_S", 0.5)
     server.hang = threading.Event()
-    with pytest.raises(PeerAway, match="did not answer STOW-RS"):
+    with pytest.raises(PeerAway, match="did not answer DICOMweb"):
         send(server, file)
     server.hang.set()
-    with pytest.raises(PeerAway, match="cannot be reached by STOW-RS"):
+    with pytest.raises(PeerAway, match="cannot be reached by DICOMweb"):
         send(server, file, dicomweb_url=f"http://127.0.0.1:{free_port()}")
 
 
@@ -205,6 +206,9 @@ def test_a_real_orthanc_takes_it_and_takes_it_again(tmp_path: Path, file: Path) 
         assert stow.store(peer, file, CTImageStorage) == scu.Stored("Success")
         assert stow.store(peer, file, CTImageStorage) == scu.Stored("Success"), "the same again is the same object"
         assert dcmread(DicomBytesIO(orthanc.file(UID))).PixelData == ct().PixelData
+        assert reach(peer, "LESION_NODE") == "answered DICOMweb with Success"
         wrong = peer.model_copy(update={"dicomweb_url": url + "/nothing"})
         with pytest.raises(PeerAway, match="404"):
             stow.store(wrong, file, CTImageStorage)
+        with pytest.raises(PeerError, match="answered DICOMweb with 404: there is no such service; check dicomweb_url"):
+            reach(wrong, "LESION_NODE")
