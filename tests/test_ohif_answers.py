@@ -151,6 +151,7 @@ def farthest_px(ends: list[PointPx], others: object) -> float:
 class Edit:
     """What the reader did to our report, and the document that came of it."""
 
+    before: Mark
     moved: Mark
     document: Dataset
     offered: str
@@ -164,15 +165,16 @@ def edit(hospital: Hospital, into: str, opened: str = "", removed: str = "Lesion
     viewer.display(entry_of(viewer.open(study.study_instance_uid, opened), opened))
     viewer.answer()
     marks = viewer.marks("RectangleROI", "Bidirectional")
-    moved = move(viewer, next(m for m in marks if m.tool == "Bidirectional" and m.label.startswith("Lesion 2:")))
-    for mark in marks:
-        if mark.label.startswith(removed):
-            viewer.remove(mark)
+    mark = next(m for m in marks if m.tool == "Bidirectional" and m.label.startswith("Lesion 2:"))
+    moved = move(viewer, mark)
+    for each in marks:
+        if each.label.startswith(removed):
+            viewer.remove(each)
     offered, status = viewer.save(into)
     assert status == 200 and viewer.troubles() == []
     (saved,) = hospital.reports(study) - before
     hospital.route(saved)
-    return Edit(moved, hospital.document(saved), offered)
+    return Edit(mark, moved, hospital.document(saved), offered)
 
 
 def move(viewer: Viewer, mark: Mark) -> Mark:
@@ -198,15 +200,27 @@ def verdicts(hospital: Hospital, edit: Edit) -> dict[int, str]:
     return {int(str(detection)[-12:]): str(verdict) for detection, verdict in rows}
 
 
+def predecessor(edit: Edit) -> str:
+    (document,) = edit.document.PredecessorDocumentsSequence
+    return str(document.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+
+
 def assert_only_the_moved_axes_are_a_drawing(hospital: Hospital, edit: Edit) -> None:
     """What the reader left alone is nobody's drawing but ours; the moved axes are one, where the viewer has them."""
     (row,) = hospital.rows(
-        "SELECT long_x1, long_y1, long_x2, long_y2, comment FROM lesions WHERE excluded_because IS NULL"
+        "SELECT long_x1, long_y1, long_x2, long_y2, comment, lesion_id FROM lesions WHERE excluded_because IS NULL"
         f" AND study_instance_uid = '{with_lesions().study_instance_uid}'"
     )
-    ends = [PointPx(*row[:2]), PointPx(*row[2:4])]  # type: ignore[arg-type]
-    assert farthest_px(ends, edit.moved.on(header_of(with_lesions(), edit.moved.image))[:2]) < CLOSE_PX
+    header = header_of(with_lesions(), edit.moved.image)
+    ends, drawn = [PointPx(*row[:2]), PointPx(*row[2:4])], edit.moved.on(header)[:2]  # type: ignore[arg-type]
+    assert farthest_px(ends, drawn) < CLOSE_PX
     assert str(row[4]).startswith("Lesion 2:")
+    ((lesion_id, shift_px),) = hospital.rows(
+        "SELECT lesion_id, shift_px FROM assessments WHERE verdict = 'modified'"
+        f" AND source_sop_instance_uid = '{edit.document.SOPInstanceUID}'"
+    )
+    assert lesion_id == row[5]
+    assert shift_px == pytest.approx(drawn[0].distance_px(edit.before.on(header)[0]), abs=0.1)
 
 
 def test_an_edit_in_a_new_series_rejects_nothing(hospital: Hospital) -> None:
@@ -221,11 +235,13 @@ def test_an_edit_in_our_series_rejects_what_it_lacks(hospital: Hospital) -> None
     ours = hospital.document(current(hospital.site, with_lesions().study_instance_uid)["SR"])
     assert done.offered.startswith(ours.SeriesDescription), "it is what the dialog offers first"
     assert done.document.SeriesInstanceUID == ours.SeriesInstanceUID
+    assert predecessor(done) == ours.SOPInstanceUID
     assert verdicts(hospital, done) == {1: "rejected", 2: "modified", 3: "accepted", 4: "accepted"}
     assert_only_the_moved_axes_are_a_drawing(hospital, done)
 
     again = edit(hospital, into="", opened=str(done.document.SOPInstanceUID), removed="Lesion 4:")
     assert again.document.SeriesInstanceUID == ours.SeriesInstanceUID
+    assert predecessor(again) == done.document.SOPInstanceUID
     assert verdicts(hospital, again) == {1: "rejected", 2: "modified", 3: "accepted", 4: "rejected"}
 
 
