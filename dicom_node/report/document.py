@@ -11,7 +11,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from db.codes import Code
 from dicom_node.report.concepts import concept
 from dicom_node.report.context import Context, Identity, InstanceReference
-from dicom_node.report.groups import comment
+from dicom_node.report.groups import algorithm, comment
 from dicom_node.report.header import finish
 from dicom_node.report.instance import new_instance
 from dicom_node.report.library import image_library
@@ -45,37 +45,32 @@ def report(
     there is one. Source: PS3.16 TID 1500, 1600; PS3.3 A.35.3, A.35.13, which differ in what coordinates they take.
     """
     context = subject.context
-    if subject.lesions:
-        images, content = _measurements(subject, groups_of)
-    else:
-        images, content = _statement(subject)
+    content = _measurements(subject, groups_of) if subject.lesions else _statement(subject)
     ds = new_instance(sop_class_uid, "SR", context, identity)
     ds.update(content)
     ds.CompletionFlag, ds.VerificationFlag, ds.PreliminaryFlag = "COMPLETE", "UNVERIFIED", "PRELIMINARY"
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.PerformedProcedureCodeSequence = []
-    evidence = [InstanceReference.of(image) for image in images]
+    evidence = [InstanceReference.of(image) for image in context.images]
     ds.CurrentRequestedProcedureEvidenceSequence = _hierarchy([*evidence, *filter(None, [identity.segmentation])])
     if identity.predecessors:
         ds.PredecessorDocumentsSequence = _hierarchy(identity.predecessors)
     return finish(ds, context, what)
 
 
-def _measurements(subject: Subject, groups_of: GroupsOf) -> tuple[Sequence[Dataset], Dataset]:
-    sources = subject.sources
-    assert sources is not None  # noqa: S101  (a subject with lesions has them)
+def _measurements(subject: Subject, groups_of: GroupsOf) -> Dataset:
     groups = [group for lesion in subject.lesions for group in groups_of(lesion, subject.context)]
     shown = {lesion.detection.image: (lesion.header, lesion.frame_number) for lesion in subject.lesions}
     content = _content(MEASUREMENTS_TITLE, groups, list(shown.values()), subject.context)
     links = [comment(f"Lesion {lesion.number}: {lesion.link}") for lesion in subject.lesions if lesion.link]
     if links:  # not in the groups: OHIF writes a group's comments on the image
         content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, links))
-    return sources.headers, content
+    return content
 
 
-def _statement(subject: Subject) -> tuple[Sequence[Dataset], Dataset]:
-    """A report without lesions: an empty Imaging Measurements container for the viewer, and the statement as a
-    qualitative evaluation.
+def _statement(subject: Subject) -> Dataset:
+    """A report without lesions: Imaging Measurements without a group, but with the algorithm that made none, and the
+    statement as a qualitative evaluation.
 
     It draws nothing, so its images need no geometry.
     """
@@ -85,21 +80,19 @@ def _statement(subject: Subject) -> tuple[Sequence[Dataset], Dataset]:
         contains = hd.sr.RelationshipTypeValues.CONTAINS
         coded = hd.sr.CodeContentItem(name=concept(FINDING), value=concept(NO_FINDING), relationship_type=contains)
         evaluations.insert(0, coded)
-    content = _content(TEXT_TITLE, [], [(images[len(images) // 2], None)], subject.context)
+    content = _content(TEXT_TITLE, [*algorithm(subject.context)], [(images[len(images) // 2], None)], subject.context)
     content.ContentSequence.append(_container(QUALITATIVE_EVALUATIONS, evaluations))
-    return images, content
+    return content
 
 
 def _container(code: Code, content: Sequence[hd.sr.ContentItem]) -> hd.sr.ContainerContentItem:
-    """An empty one has no Content Sequence: the attribute is of type 1C (PS3.3 C.17.3)."""
     container = hd.sr.ContainerContentItem(name=concept(code), relationship_type=hd.sr.RelationshipTypeValues.CONTAINS)
-    if content:
-        container.ContentSequence = hd.sr.ContentSequence(content)
+    container.ContentSequence = hd.sr.ContentSequence(content)
     return container
 
 
 def _content(
-    title: Code, groups: Sequence[hd.sr.ContentItem], shown: Sequence[tuple[Dataset, int | None]], context: Context
+    title: Code, measured: Sequence[hd.sr.ContentItem], shown: Sequence[tuple[Dataset, int | None]], context: Context
 ) -> hd.sr.ContainerContentItem:
     """The root container of TID 1500, rows 1 to 6; the title is of CID 7021."""
     model = context.model
@@ -127,7 +120,7 @@ def _content(
         )
     )
     root.ContentSequence.append(image_library(shown))
-    root.ContentSequence.append(_container(Code("126010", "DCM", "Imaging Measurements"), groups))
+    root.ContentSequence.append(_container(Code("126010", "DCM", "Imaging Measurements"), measured))
     return root
 
 

@@ -125,6 +125,13 @@ def test_each_group_names_the_model_the_finding_and_its_site_and_the_score(profi
 
 
 @pytest.mark.parametrize("profile", SR_PROFILES)
+def test_a_report_without_lesions_names_the_model_that_found_none(profile: str) -> None:
+    for report in (measurement_report([], context(), profile), failure_report("no memory", context(), profile)):
+        measured = children(report, "126010")[0]
+        assert [children(measured, code)[0].TextValue for code in ("111001", "111003")] == [MODEL.name, MODEL.model_id]
+
+
+@pytest.mark.parametrize("profile", SR_PROFILES)
 def test_a_later_report_of_the_same_lesion_tracks_it_under_the_same_names(profile: str) -> None:
     first = groups_of(measurement_report([lesion(2)], context(), profile))
     later = groups_of(measurement_report([lesion(1), lesion(2)], context(sop_instance_uid="2.25.9"), profile))
