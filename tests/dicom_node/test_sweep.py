@@ -1,15 +1,19 @@
 """The sweep: what is started, what counts as failed, and that a lost engine changes nothing."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from outbox import Outbox
 
+from db import deliveries
 from db.engine import Sessions
 from db.models import Study
 from db.outcomes import Heartbeat
 from dicom_node.backoff import DELIVERY_TRIES, STUDY_TRIES, next_delivery_try, next_study_try
 from dicom_node.heartbeat import beat, worker_is_alive
 from dicom_node.jobs import JobState
+from dicom_node.store import LocalFiles
 from dicom_node.sweep import (
     Undone,
     decide,
@@ -19,6 +23,11 @@ from dicom_node.sweep import (
 )
 
 NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def outbox(sessions: Sessions, tmp_path: Path) -> Outbox:
+    return Outbox(sessions, LocalFiles(tmp_path))
 
 
 class Engine:
@@ -98,6 +107,19 @@ def test_a_new_revision_starts_its_tries_afresh(sessions: Sessions) -> None:
         session.get_one(Study, "1.2.3").revision = 3
     with sessions() as session:
         assert [work.tries for work in undone_studies(session, NOW)] == [0]
+
+
+def test_a_commitment_job_that_broke_is_put_off(outbox: Outbox) -> None:
+    pk = outbox.put()
+    with outbox.sessions.begin() as session:
+        deliveries.note_success(session, pk, "Success", NOW, commit_at=NOW)
+    engine = Engine()
+    sweep(outbox.sessions, engine, NOW)
+    (first,) = [job_id for job_id in engine.known if job_id.startswith("commit-Archive-")]
+    engine.known[first] = JobState(ended=True, error="unexpected")
+    assert sweep(outbox.sessions, engine, NOW) == 0
+    assert outbox.row(pk).next_commit_at == NOW + timedelta(minutes=15)
+    assert sweep(outbox.sessions, engine, NOW + timedelta(minutes=15)) == 1
 
 
 def test_tries_get_rarer_and_end() -> None:
