@@ -25,5 +25,5 @@ def probe_now(session: Session, destination: str, now: datetime) -> None:
 
 
 def open_circuits(session: Session) -> list[Row]:
-    """The destinations to which nothing goes but a probe, by name: since when, until when, and why."""
-    return list(session.scalars(select(Row).where(Row.opened_at.is_not(None)).order_by(Row.destination)))
+    """The destinations to which nothing goes but a probe, the longest away first: since when, until when, and why."""
+    return list(session.scalars(select(Row).where(Row.opened_at.is_not(None)).order_by(Row.opened_at, Row.destination)))

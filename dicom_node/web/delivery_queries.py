@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnExpressionArgument, column, func, select, table
 from sqlalchemy.orm import Session
 
+from db.circuits import open_circuits
 from db.outcomes import DELIVERY_STATES, Analysis, Circuit, Commitment, CommitmentRequest, Delivery, Result
 from db.tables import UtcDateTime
 from dicom_node.web.paging import PAGE_ROWS, Page, offset_of
@@ -155,12 +156,6 @@ def _last_answers(session: Session) -> dict[str, str]:
     )
     rows = session.execute(select(Delivery.destination, Delivery.last_answer).where(Delivery.delivery_pk.in_(newest)))
     return dict(rows.all())
-
-
-def open_circuits(session: Session) -> list[Circuit]:
-    """Destinations to which nothing goes before a probe succeeds, the longest open first."""
-    broken = select(Circuit).where(Circuit.opened_at.is_not(None)).order_by(Circuit.opened_at, Circuit.destination)
-    return list(session.scalars(broken))
 
 
 # --- receipts ---------------------------------------------------------------------------------------------------

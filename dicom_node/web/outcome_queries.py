@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import lost
+from db.circuits import open_circuits
 from db.models import LesionRow, Rejection, Study
 from db.outcomes import (
     Analysis,
@@ -29,7 +30,6 @@ from db.outcomes import (
 )
 from db.tables import Base
 from dicom_node.web.attention import NodeState, Process
-from dicom_node.web.delivery_queries import open_circuits
 from dicom_node.web.paging import PAGE_ROWS, Page, offset_of
 from dicom_node.web.queries import count, counted
 from dicom_node.web.study_queries import given_up, in_conflict, newest_analysis_failed, results_given_up
