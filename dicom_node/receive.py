@@ -24,17 +24,22 @@ def open_store(config: Config) -> Store:
     return Store(sessions, LocalFiles(config.data_dir), int(config.retention.min_free_gb * GB))
 
 
+def callers(config: Config) -> list[Sender]:
+    """The peers that may call us: who may send, and who was asked to commit to what we sent, to answer."""
+    return [
+        Sender(peer.ae_title, peer.analyse, stores=peer.accept, name=peer.name)
+        for peer in config.peers
+        if peer.accept or (peer.deliver and peer.commitment)
+    ]
+
+
 def receive(config: Config, stop: threading.Event) -> None:
     """Receive until `stop` is set, then drain. Raises ConfigError where the port cannot be had."""
     settings = ReceiveSettings(
         ae_title=config.dicom.ae_title,
         host=config.dicom.host,
         port=config.dicom.port,
-        senders=[
-            Sender(peer.ae_title, peer.analyse, stores=peer.accept, name=peer.name)
-            for peer in config.peers
-            if peer.accept or (peer.deliver and peer.commitment)
-        ],
+        senders=callers(config),
         max_pdu=config.dicom.max_pdu,
         max_associations=config.dicom.max_associations,
     )

@@ -11,8 +11,9 @@ from node_process import free_port, wait_until
 
 from db.engine import utc_now
 from db.errors import ConfigError, DatabaseError
-from dicom_node.config import Config, Dicom
-from dicom_node.receive import receive
+from dicom_node.config import Config, Dicom, Peer
+from dicom_node.receive import callers, receive
+from dicom_node.scp import Sender
 
 
 def config(folder: Path, url: str, port: int) -> Config:
@@ -47,3 +48,16 @@ def test_a_port_that_is_taken_is_said_with_its_key(tmp_path: Path, database_url:
 def test_a_database_of_another_revision_is_refused_before_anything_listens(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="run `dicom-node db upgrade`"):
         receive(config(tmp_path, f"sqlite:///{tmp_path}/empty.sqlite", free_port()), threading.Event())
+
+
+def test_who_may_not_send_may_call_to_answer_what_it_was_asked_and_nobody_else() -> None:
+    peers = [
+        Peer(name="a", ae_title="SENDS", analyse=True),
+        Peer(name="b", ae_title="TAKES", accept=False, deliver=["ohif"]),
+        Peer(name="c", ae_title="TAKES_SILENTLY", accept=False, deliver=["ohif"], commitment=False),
+        Peer(name="d", ae_title="NEITHER", accept=False),
+    ]
+    assert callers(Config(peers=peers)) == [
+        Sender("SENDS", analyse=True, name="a"),
+        Sender("TAKES", stores=False, name="b"),
+    ]
