@@ -72,17 +72,33 @@ _SERIES_COLUMNS = (
 
 
 def _update_study(session: Session, study: Study, headers: Sequence[Header], site_key: bytes) -> None:
-    patient: PatientHeader | None = None
+    patient = _known_patient(session, study)
     for header in headers:
-        patient = header.patient if header.patient.patient_id else patient
+        patient = _named(patient, header.patient)
         study.accession_number = header.study.accession_number or study.accession_number
         study.study_date = header.study.study_date or study.study_date
         study.description = header.study.description or study.description
-    if patient is None and study.patient_pk is None and headers:
+    if patient is None and headers:
         # Nobody's study: a patient of its own, or all such studies would count as one person's.
         patient = PatientHeader("", study.study_instance_uid)
     if patient is not None:
         study.patient_pk = patient_pk(session, patient, site_key)
+
+
+def _known_patient(session: Session, study: Study) -> PatientHeader | None:
+    """Whose study it is so far; None where no object has named anybody."""
+    row = session.get(Patient, study.patient_pk) if study.patient_pk is not None else None
+    return None if row is None or not row.patient_id else PatientHeader(row.patient_id, row.issuer_of_patient_id)
+
+
+def _named(known: PatientHeader | None, said: PatientHeader) -> PatientHeader | None:
+    """The patient after one more object. One that leaves out the issuer, as viewers do in what they save, names nobody
+    else: it would move the study into another patient's split.
+    """
+    if not said.patient_id:
+        return known
+    same = known is not None and known.patient_id == said.patient_id
+    return known if same and not said.issuer_of_patient_id else said
 
 
 def patient_pk(session: Session, patient: PatientHeader, site_key: bytes) -> int:

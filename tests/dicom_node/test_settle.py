@@ -58,7 +58,7 @@ def test_settling_writes_patient_study_series_and_images(store: Store, settle: C
     settled = settle()
     assert settled == Settled(STUDY, 1, True, 4, 0, 0)
     assert (study(store).state, study(store).settled_at, study(store).accession_number) == ("settled", LATER, "A-4")
-    assert (patient(store).patient_id, patient(store).split) == ("P-17", split_of("P-17", "", SITE_KEY))
+    assert (patient(store).patient_id, patient(store).split) == ("P-17", split_of("P-17", "Ward", SITE_KEY))
     with reading(store.sessions) as session:
         series = session.get(Series, f"{STUDY}.1")
         image = session.get(Image, ct(2).SOPInstanceUID)
