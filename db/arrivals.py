@@ -103,7 +103,10 @@ def _superseded_is_back(session: Session, arrival: Arrival, now: datetime) -> bo
 
 
 def not_returned(session: Session, study_instance_uid: str, destination: str) -> int:
-    """How many of our objects for a study a destination took and did not send back: it counts them, we do not."""
+    """How many of our objects for a study a destination took and did not send back: it counts them, we do not.
+
+    What was taken back by a rejection note it hides.
+    """
     back = exists().where(
         Instance.sop_instance_uid == Result.result_sop_instance_uid,
         Instance.study_instance_uid == study_instance_uid,
@@ -114,7 +117,7 @@ def not_returned(session: Session, study_instance_uid: str, destination: str) ->
         .join(Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
         .where(Analysis.study_instance_uid == study_instance_uid, Delivery.destination == destination)
-        .where(Delivery.delivered_at.is_not(None), ~back)
+        .where(Delivery.delivered_at.is_not(None), Delivery.state != "retracted", ~back)
     )
     return (session.scalar(taken) or 0) + _translations_not_returned(session, study_instance_uid, destination)
 

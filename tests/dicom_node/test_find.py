@@ -177,7 +177,7 @@ def deliver(store: Store, uid: str, destination: str, state: str = "delivered") 
             )
         )  # fmt: skip
         session.flush()
-        at = NOW if state == "delivered" else None
+        at = NOW if state in ("delivered", "retracted") else None
         session.add(
             Delivery(result_sop_instance_uid=uid, destination=destination, state=state, created_at=NOW, delivered_at=at)
         )
@@ -190,6 +190,7 @@ def test_our_own_results_at_the_sender_are_none_that_are_missing_here(store: Sto
         for uid, destination in (("2.25.1", "Archive"), ("2.25.2", "Archive"), ("2.25.3", "Another")):
             deliver(store, uid, destination)
         deliver(store, "2.25.4", "Archive", state="waiting")
+        deliver(store, "2.25.5", "Archive", state="retracted")
         keep(store, 2, seconds=500)  # of its 4 the sender has 2 images, and 2 results of ours
         (settled,) = tick(store, there, 560)
     assert (settled.complete, settled.instances, study(store).expected_instances) == (True, 2, 2)
