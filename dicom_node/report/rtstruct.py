@@ -15,6 +15,7 @@ from pydicom.uid import RTStructureSetStorage
 
 from db.errors import ContentError
 from dicom_node.report.captions import model_line, name_of, sizes_of
+from dicom_node.report.colours import rgb_of
 from dicom_node.report.context import LONG_STRING, Context, Identity
 from dicom_node.report.header import finish
 from dicom_node.report.instance import algorithm_item, coded, new_instance
@@ -30,9 +31,6 @@ DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 
 SHORT_STRING = 16
 """Most characters of an SH (PS3.5 table 6.2-1)."""
-
-COLOURS = ((255, 220, 60), (90, 200, 255), (255, 120, 120), (120, 230, 120), (230, 140, 255), (255, 170, 70))
-"""RGB, in turn, so that neighbours differ."""
 
 
 def structure_set(subject: Subject, identity: Identity) -> Dataset | None:
@@ -99,7 +97,7 @@ def _observation(lesion: Lesion) -> Dataset:
 def _contours(lesion: Lesion, sources: SourceImages) -> Dataset:
     contours = Dataset()
     contours.ReferencedROINumber = lesion.number
-    contours.ROIDisplayColor = list(COLOURS[(lesion.number - 1) % len(COLOURS)])
+    contours.ROIDisplayColor = rgb_of(lesion.number)
     images = list(sources.place)
     contours.ContourSequence = [
         _contour(sources.headers[index], images[index].frame_number if sources.multi_frame else None, ring)

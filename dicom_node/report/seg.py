@@ -19,6 +19,7 @@ from db.detection import Mask
 from db.errors import ContentError
 from db.uids import uid_from
 from dicom_node.report.captions import name_of
+from dicom_node.report.colours import cielab_of
 from dicom_node.report.concepts import MORPHOLOGICALLY_ABNORMAL
 from dicom_node.report.context import RESEARCH_ONLY, Context, Identity
 from dicom_node.report.header import finish
@@ -140,6 +141,7 @@ def _segment(number: int, lesion: Lesion, context: Context) -> Dataset:
     if lesion.codes.site:
         segment.AnatomicRegionSequence = [coded(lesion.codes.site)]
     segment.TrackingID, segment.TrackingUID = lesion.identifier, detection.tracking_uid
+    segment.RecommendedDisplayCIELabValue = cielab_of(lesion.number)
     return segment
 
 

@@ -18,7 +18,9 @@ from report_sources import MODEL, SERIES, SHAPES, TRACKING, context, ct_headers,
 
 from db.detection import Detection, Mask
 from db.errors import ContentError
+from dicom_node.report import rtstruct, seg
 from dicom_node.report.profiles import PROFILES
+from dicom_node.report.subject import describe
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -205,3 +207,15 @@ def read_nrrd(path: Path) -> tuple[np.ndarray, list[float]]:
     columns, rows, slices = (int(size) for size in fields["sizes"].split())
     voxels = np.frombuffer(gzip.decompress(body), "<i2").reshape(slices, rows, columns)
     return voxels, [float(value) for value in fields["space origin"].strip("()").split(",")]
+
+
+def test_a_lesion_has_one_colour_in_all_encodings() -> None:
+    whole = context()
+    subject = describe(lesions(), whole.context)
+    masks, structures = seg.segmentation(subject, whole.identity), rtstruct.structure_set(subject, whole.identity)
+    assert masks is not None and structures is not None
+    contours = {item.ReferencedROINumber: item.ROIDisplayColor for item in structures.ROIContourSequence}
+    for segment, number in zip(masks.SegmentSequence, (1, 3), strict=True):  # the second has no mask
+        colour = hd.color.CIELabColor.from_dicom_value(segment.RecommendedDisplayCIELabValue).to_rgb()
+        assert np.abs(np.subtract(colour, contours[number])).max() <= 2
+    assert contours[1] != contours[3]
