@@ -89,6 +89,8 @@ def translate(config: Config, study_instance_uid: str, folder: Path | None, peer
     if folder is None and peer is None:
         raise click.UsageError("say where they go: --to DIR, --send PEER, or both")
     destination = None if peer is None else config.peer(peer)
+    if destination is not None and destination.mode == "shadow":
+        raise RequestError("the destination is in shadow: nothing is ever sent there", peer=destination.name)
     node = Node.open(config)
     done = run(node, study_instance_uid)
     if folder is not None:
