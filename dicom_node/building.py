@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from sqlalchemy.orm import Session
 
-from db import analyses, results, studies
+from db import analyses, findings, results, studies
 from db.detection import Detection
 from db.errors import ContentError
 from db.files import name_part
@@ -55,12 +55,17 @@ def place_of(session: Session, analysis: Analysis, profile: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the results of an analysis are made of, as it stood in one moment. images: of the analysed series."""
+    """What the results of an analysis are made of, as it stood in one moment.
+
+    images: of the analysed series. numbers: as the page counts the findings, those too that a person took out: what a
+    reader saw as the second stays the second when the first is gone.
+    """
 
     analysis: Analysis
     found: tuple[Detection, ...]
     images: tuple[studies.StoredInstance, ...]
     places: Mapping[str, Place]
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
 
 def material_of(session: Session, node: Node, analysis: Analysis) -> Material:
@@ -71,6 +76,7 @@ def material_of(session: Session, node: Node, analysis: Analysis) -> Material:
         tuple(analyses.detections_of(session, analysis.analysis_id, node.files)),
         tuple(each for each in stored if each.series_instance_uid == series),
         {name: place_of(session, analysis, name) for name in PROFILES},
+        {row.detection_id: n for n, row in enumerate(findings.of_analysis(session, analysis.analysis_id), start=1)},
     )
 
 
@@ -116,6 +122,7 @@ def subject_of(node: Node, material: Material, images: tuple[Dataset, ...]) -> S
         pixels=pixels_of(node.files, material.images),
         codes=code_table(node),
         links=_links(node.config.peers, material.found, images[0]),
+        numbers=material.numbers,
     )
     if analysis.state == analyses.FAILED:
         return describe_failure(analysis.reason, context)

@@ -77,7 +77,8 @@ class Context:
     no pixels needed. created_at: aware; it is written in the source's own zone where that is known.
     pixels: a frame of an image as (H, W) HU, for the encodings that show a picture; None where there is none to show.
     codes: what the words of a category's name mean. links: `Detection.detection_id` → address of the finding in the
-    site's viewer, for those that have one.
+    site's viewer, for those that have one. numbers: `Detection.detection_id` → what the lesion is called by, from 1,
+    where that must not depend on which others are reported; without them lesions are numbered as they are given.
     """
 
     images: tuple[Dataset, ...]
@@ -86,6 +87,7 @@ class Context:
     pixels: Callable[[ImageReference], npt.NDArray[np.float32]] | None = None
     codes: CodeTable = BUILT_IN
     links: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.images:

@@ -66,7 +66,10 @@ def describe(detections: Sequence[Detection], context: Context) -> Subject:
     if not detections:
         return Subject(context, statement=NOTHING_FOUND, nothing_found=True)
     sources = source_images(context)
-    lesions = [_lesion(number, each, sources, context) for number, each in enumerate(detections, start=1)]
+    lesions = [
+        _lesion(context.numbers.get(each.detection_id, place), each, sources, context)
+        for place, each in enumerate(detections, start=1)
+    ]
     return Subject(context, tuple(lesions), sources)
 
 

@@ -1,17 +1,18 @@
 """What a person changes in an analysis stands in its next results."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from reported_study import NOW, UID, analysable, deliver_all, found, outbox, peer, with_peers
+from reported_study import NOW, PHANTOM, UID, analysable, deliver_all, detection, found, outbox, peer, with_peers
 from sqlalchemy import select
 from whole_way import Site, current, ledger
 
-from db import analyses, findings
+from db import analyses, findings, studies
 from db.engine import reading
 from db.outcomes import DetectionRow, Result
-from dicom_node.workflows import reissue
+from dicom_node.workflows import reissue, report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects: seconds together
 
@@ -60,6 +61,27 @@ def test_a_finding_that_is_put_back_stands_in_the_next_results_under_its_old_tra
     report = dcmread(next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")))
     assert "2.25.77" in str(report) and report.InstanceNumber == 3
     assert [state for _, state, _ in outbox(there, "told")] == ["delivered"] * 5
+
+
+def test_a_lesion_keeps_its_number_when_one_before_it_is_taken_out(site: Site) -> None:
+    """A reader who looks at the older result and at the page must mean the same lesion by the same number."""
+    there = with_peers(site, peer("told", ["ohif"]))
+    first = detection(there, 1)
+    lesser = replace(first, detection_id="e1", score=0.8, tracking_uid="2.25.78", mask=None)
+    with there.node.sessions.begin() as session:
+        analysis = analyses.save(
+            session, study_instance_uid=UID, study_revision=1, model_id="a" * 12,
+            series_instance_uid=str(PHANTOM.images[0].SeriesInstanceUID),
+            detections=[(replace(first, mask=None), True, ""), (lesser, True, "")], started_at=NOW, now=NOW,
+            images_sha256=studies.images_sha256(session, UID),
+        )  # fmt: skip
+    report_study(there.node, UID)
+    with there.node.sessions.begin() as session:
+        row, judged = findings.get(session, first.detection_id)
+        findings.change(session, judged, "Dr. Ward", NOW, out=[row])
+    reissue(there.node, analysis.analysis_id)
+    report = next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")).read_bytes()
+    assert b"Lesion 2: lesion 0.80" in report and b"Lesion 1: lesion" not in report
 
 
 def test_what_a_person_released_for_a_destination_that_holds_goes_there_in_later_editions_too(site: Site) -> None:
