@@ -11,6 +11,7 @@ from pydicom.uid import UID
 from db import deliveries
 from db.deliveries import Letter
 from db.errors import ContentError
+from db.outcomes import Result
 from dicom_node.config import Peer
 from dicom_node.node import Node
 from dicom_node.report.profiles import PROFILES
@@ -32,21 +33,33 @@ def _chain(profile: str) -> Iterator[str]:
         profile = PROFILES[profile].fallback if profile in PROFILES else ""
 
 
+def _stand_in(node: Node, letter: Letter) -> Result | None:
+    """The next of the chain that says anything of the analysis: of one without lesions a presentation state does not,
+    and the picture after it does.
+    """
+    for name in _chain(letter.profile):
+        if name == letter.profile:
+            continue
+        try:
+            made = build_more(node, letter.analysis_id, [name])
+        except ContentError as error:
+            log.warning("no %s in place of sop_instance=%s: %s", name, letter.result_sop_instance_uid, error)
+            continue
+        if made:
+            return made[0]
+    return None
+
+
 def fall_back(node: Node, letter: Letter, refusal: ClassRefused, now: datetime) -> str:
     """Queue the next profile in place of a delivery whose SOP class was refused; what that delivery says from now on.
 
-    Raises the refusal where there is none, or where it says nothing of this analysis.
+    Raises the refusal where there is none that says anything of this analysis.
     """
-    stand_in = next((name for name in _chain(letter.profile) if name != letter.profile), "")
-    try:
-        made = build_more(node, letter.analysis_id, [stand_in]) if stand_in else []
-    except ContentError as error:
-        log.warning("no %s in place of sop_instance=%s: %s", stand_in, letter.result_sop_instance_uid, error)
-        made = []
-    if not made:
+    made = _stand_in(node, letter)
+    if made is None:
         raise refusal
-    uid = made[0].result_sop_instance_uid
-    answer = f"the peer refuses {UID(letter.sop_class_uid).name}; sent as {stand_in} instead"
+    uid = made.result_sop_instance_uid
+    answer = f"the peer refuses {UID(letter.sop_class_uid).name}; sent as {made.profile} instead"
     with node.sessions.begin() as session:
         new = deliveries.put(session, uid, letter.destination, "send", now)
         if new and node.config.peer(letter.destination).mode == "hold":  # a person has let the refused one go

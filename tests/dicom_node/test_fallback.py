@@ -8,10 +8,11 @@ from pydicom.uid import (
     Comprehensive3DSRStorage,
     ComprehensiveSRStorage,
     GrayscaleSoftcopyPresentationStateStorage,
+    SecondaryCaptureImageStorage,
     SegmentationStorage,
 )
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
-from reported_study import UID, analysable, found, with_peers
+from reported_study import UID, analysable, analyse, found, with_peers
 from sqlalchemy import select
 from whole_way import Site
 
@@ -22,6 +23,7 @@ from dicom_node.config import Peer
 from dicom_node.deliver import deliver
 from dicom_node.fallback import may_go_to
 from dicom_node.scu import ClassRefused, PeerAway
+from dicom_node.workflows import report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects
 
@@ -78,6 +80,18 @@ def test_a_peer_without_any_report_gets_what_it_can_draw_along_the_chain(site: S
             REFUSES_3D, "the peer refuses Comprehensive SR Storage; sent as gsps instead", "Success",
         ]  # fmt: skip
         assert [ds.Modality for ds in there.script.stored] == ["PR"]
+
+
+def test_that_nothing_was_found_skips_what_can_only_draw(site: Site) -> None:
+    with scripted_peer(offers=[SecondaryCaptureImageStorage]) as there:
+        takes = there.peer.model_copy(update={"deliver": ["ohif"], "mode": "send", "report_empty": True})
+        reported = with_peers(site, takes)
+        analyse(reported, finds=False)
+        report_study(reported.node, UID)
+        assert send_all(reported) == [
+            REFUSES_3D, "the peer refuses Comprehensive SR Storage; sent as sc instead", "Success",
+        ]  # fmt: skip
+        assert [ds.Modality for ds in there.script.stored] == ["OT"]
 
 
 def test_a_refusal_that_comes_as_the_status_of_a_store_falls_back_too(site: Site) -> None:
