@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, sqrt
+from unicodedata import combining, normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,8 @@ def page(title: str, above: Sequence[str], tiles: Sequence[Tile], below: Sequenc
     cell = max((one.width for one in pictures), default=0) + MARGIN_PX
     step = LINE_PX + max((one.height for one in pictures), default=0) + MARGIN_PX
     width = max(MARGIN_PX + across * cell, LEAST_PX[0])
-    head, foot = ([part for line in lines for part in wrapped(line, width - 2 * MARGIN_PX)] for lines in (above, below))
+    room = width - 2 * MARGIN_PX
+    head, foot = ([part for line in lines for part in wrapped(plain(line), room)] for lines in (above, below))
     top = 2 * MARGIN_PX + TITLE_PX + LINE_PX * len(head) + MARGIN_PX
     bottom = top + step * ceil(len(tiles) / across)
     whole = Image.new("RGB", (width, max(bottom + LINE_PX * len(foot) + MARGIN_PX, LEAST_PX[1])), BLACK)
@@ -130,6 +132,14 @@ def windowed(hu: npt.NDArray[np.float32], boxes: Sequence[BoxPx]) -> Grey:
     low, high = LUNG_HU if values.size and float(np.median(values)) < LUNG_BELOW_HU else SOFT_TISSUE_HU
     grey: Grey = np.rint((hu - low) * (255.0 / (high - low))).clip(0, 255).astype(np.uint8)
     return grey
+
+
+def plain(line: str) -> str:
+    """The line in the letters that the font has, which are those of ASCII: without accents, and "?" for all others,
+    where it would draw an empty box.
+    """
+    letters = normalize("NFKD", line.replace("ß", "ss"))
+    return "".join(letter if letter.isascii() else "?" for letter in letters if not combining(letter))
 
 
 def wrapped(line: str, width_px: int) -> list[str]:

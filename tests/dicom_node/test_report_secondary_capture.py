@@ -151,6 +151,11 @@ def test_long_lines_are_broken_between_words() -> None:
     assert " ".join(" ".join(pieces).split()) == "1: " + " ".join(["suspicious"] * 20)
 
 
+def test_letters_that_the_font_has_not_are_written_as_those_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = page_text(monkeypatch, [lesion(category="größere Zyste é 肝")], context())
+    assert "1: grossere Zyste e ?, 8.3 x 6.9 mm, score 0.93, image 4" in written
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("found", [lesions(), []], ids=["lesions", "none"])
 def test_dciodvfy_finds_no_error(found: list[Detection], tmp_path: Path) -> None:
