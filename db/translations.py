@@ -43,12 +43,13 @@ def record(
         session.flush()
 
 
-def of_source(session: Session, source_sop_instance_uid: str) -> list[Translation]:
-    """All translations of one document, the oldest first."""
+def of_source(session: Session, source_sop_instance_uid: str, study_instance_uid: str) -> list[Translation]:
+    """All translations of what one document marks in a study, the oldest first; it may mark several."""
     return list(
         session.scalars(
             select(Translation)
             .where(Translation.source_sop_instance_uid == source_sop_instance_uid)
+            .where(Translation.study_instance_uid == study_instance_uid)
             .order_by(Translation.created_at, Translation.result_sop_instance_uid)
         )
     )

@@ -108,7 +108,7 @@ def _kept(node: Node, study_instance_uid: str, draft: Draft) -> Translated:
 
 def _content(node: Node, study_instance_uid: str, draft: Draft, made_at: datetime) -> bytes:
     """A later translation of the same document replaces the earlier one; the document itself it never replaces."""
-    series = uid_from("translation series", draft.source_sop_instance_uid)
+    series = uid_from("translation series", draft.source_sop_instance_uid, study_instance_uid)
     earlier = [row for row in draft.earlier if row.created_at < made_at]
     identity = Identity(
         series,

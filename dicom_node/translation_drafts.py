@@ -41,7 +41,8 @@ Rows = list[tuple[LesionRow, MeasurementRow]]
 class Draft:
     """A document ready to be written anew.
 
-    sop_instance_uid: of the copy, from all that it will hold. earlier: what was written of the same document before.
+    sop_instance_uid: of the copy, from all that it will hold. earlier: what was written of the same document before,
+    for the same study.
     """
 
     source_sop_instance_uid: str
@@ -105,7 +106,7 @@ def _draft(session: Session, files: FileStore, uid: str, rows: Rows) -> Draft | 
         slices,
         Original(kind, _description(session, document, uid), _reference(document)),
         uid_from("translation", uid, said),
-        tuple(translations.of_source(session, uid)),
+        tuple(translations.of_source(session, uid, rows[0][0].study_instance_uid or "")),
     )
 
 

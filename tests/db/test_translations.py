@@ -53,7 +53,8 @@ def test_a_translation_is_ours_and_its_source_is_known(ledger: Sessions) -> None
     with reading(ledger) as session:
         assert own_results(session, [FIRST, SECOND, SOURCE]) == {FIRST, SECOND}
         assert translated_sources(session, [SOURCE, "1.9"]) == {SOURCE}
-        assert [row.result_sop_instance_uid for row in of_source(session, SOURCE)] == [FIRST, SECOND]
+        assert [row.result_sop_instance_uid for row in of_source(session, SOURCE, STUDY)] == [FIRST, SECOND]
+        assert of_source(session, SOURCE, "1.2.4") == []
 
 
 def test_what_was_sent_and_did_not_come_back_is_counted_there_and_not_elsewhere(ledger: Sessions) -> None:

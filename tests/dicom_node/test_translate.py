@@ -264,6 +264,17 @@ def test_a_document_whose_marks_changed_is_translated_anew_in_place_of_the_earli
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
 
 
+def test_a_document_that_marks_two_studies_has_a_copy_of_its_own_in_each(site: Site) -> None:
+    prior = f"{STUDY}.44"
+    both = (bidirectional(f"{SERIES}.3", LONG, SHORT), bidirectional(f"{prior}.1.2", LONG, SHORT))
+    arrive(site, *ct_series(), tid1500(*both))
+    arrive(site, *ct_series(series_uid=f"{prior}.1", study_uid=prior), uid=prior)
+    copies_of = [ds for uid in (STUDY, prior) for ds in written(site, uid)]
+    assert [ds.StudyInstanceUID for ds in copies_of] == [STUDY, prior]
+    assert len({ds.SeriesInstanceUID for ds in copies_of}) == 2, "a series lies in one study"
+    assert not any("PredecessorDocumentsSequence" in ds for ds in copies_of), "neither replaces the other"
+
+
 # --- what is left alone -------------------------------------------------------------------------------------------
 
 
