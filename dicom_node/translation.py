@@ -168,7 +168,8 @@ def _finished(report: Dataset, first: Dataset, original: Original, made_at: date
     for equipment in report.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:
             equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
-    report.SeriesDescription = f"Copy of {original.kind}: {original.description}"[:LONG_STRING].rstrip(": ")
+    described = _one_value(f"Copy of {original.kind}: {original.description}")
+    report.SeriesDescription = described[:LONG_STRING].rstrip(": ")
     return report
 
 
@@ -176,7 +177,7 @@ def _content(
     marks: Sequence[Measurement], slices: Slices, original: Original, device: ModelDescription, first: Dataset
 ) -> Dataset:
     """TID 1500; the reader is the person observer if all marks are of one."""
-    readers = {mark.reader for mark in marks}
+    readers = {_one_value(mark.reader) for mark in marks}
     reader = next(iter(readers)) if len(readers) == 1 else ""
     return hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(
@@ -192,6 +193,11 @@ def _content(
         imaging_measurements=_groups(marks, slices, original, tell_reader=not reader),
         title=concept(Code("126000", "DCM", "Imaging Measurement Report")),
     )[0]
+
+
+def _one_value(text: str) -> str:
+    """A text of others as a value of DICOM holds it: a backslash would begin another value, as in DOMAIN\\name."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).replace("\\", "/").split())
 
 
 def _library(shown: Sequence[Slice]) -> Dataset:
@@ -302,7 +308,8 @@ def _usable(code: Code | None) -> hd.sr.CodedConcept | None:
     if code is None or not code.value or not code.scheme or not code.meaning:
         return None
     fits = len(code.value) <= LONGEST_CODE and len(code.scheme) <= LONGEST_CODE and len(code.meaning) <= LONG_STRING
-    return concept(code) if fits else None
+    is_one = "\\" not in code.value + code.scheme + code.meaning
+    return concept(code) if fits and is_one else None
 
 
 def _label(mark: Measurement, number: int, original: Original, tell_reader: bool) -> str:

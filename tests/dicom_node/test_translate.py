@@ -275,6 +275,19 @@ def test_a_document_that_marks_two_studies_has_a_copy_of_its_own_in_each(site: S
     assert not any("PredecessorDocumentsSequence" in ds for ds in copies_of), "neither replaces the other"
 
 
+def test_a_readers_words_stay_one_value_whatever_is_in_them(site: Site, tmp_path: Path) -> None:
+    marks(site)
+    with site.node.sessions.begin() as session:  # as AIM and CSV files bring them
+        for row in session.scalars(select(LesionRow).where(LesionRow.source_kind == "SR")):
+            row.finding_code, row.finding = "1\\2^99SITE", "tumor\\cyst"
+        for measured in session.scalars(select(MeasurementRow)):
+            measured.reader = "CLINIC\\jdoe\x1b"
+    for ds in written(site):
+        (person_item,) = (item for item in ds.ContentSequence if item.ValueType == "PNAME")
+        assert str(person_item.PersonName) == "CLINIC/jdoe"
+        assert not [error for error in errors_of_dciodvfy(ds, tmp_path) if "Multiplicity" in error]
+
+
 # --- what is left alone -------------------------------------------------------------------------------------------
 
 
