@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -67,7 +69,8 @@ def preview(config: Config, study_instance_uid: str, profiles: tuple[str, ...], 
     from dicom_node.preview import preview as write
 
     asked = profiles or BUILT_PROFILES
-    written = write(Node.open(config), study_instance_uid, asked, folder)
+    with _writing(folder):
+        written = write(Node.open(config), study_instance_uid, asked, folder)
     for path in written:
         click.echo(path)
     for name in sorted(set(asked) - {path.stem for path in written}):
@@ -94,7 +97,8 @@ def translate(config: Config, study_instance_uid: str, folder: Path | None, peer
     node = Node.open(config)
     done = run(node, study_instance_uid)
     if folder is not None:
-        write(node, done, folder)
+        with _writing(folder):
+            write(node, done, folder)
     answers = {}
     if destination is not None:
         for each, answer in send(node, done, destination, actor()):
@@ -113,6 +117,16 @@ def translate(config: Config, study_instance_uid: str, folder: Path | None, peer
         ],
         as_json,
     )
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raises RequestError where the system does not let us write what a person asked for."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        raise RequestError(f"this cannot be written: {error.strerror}", path=str(where)) from error
 
 
 def add_to(main: click.Group) -> None:

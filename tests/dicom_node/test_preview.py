@@ -120,6 +120,13 @@ def test_without_an_analysis_there_is_nothing_to_show(site: Site, cli: Cli, tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_named(site: Site, cli: Cli, tmp_path: Path) -> None:
+    analyse(site, finds=False)
+    (tmp_path / "file").touch()
+    told = refused(cli("preview", UID, "--profile", "ohif", "--to", str(tmp_path / "file" / "out")))
+    assert told == f"this cannot be written: Not a directory (path={tmp_path / 'file' / 'out'})"
+
+
 def test_a_profile_that_is_none_is_refused_with_those_that_are(cli: Cli, tmp_path: Path) -> None:
     refusal = cli("preview", UID, "--profile", "pdf", "--to", str(tmp_path))
     assert refusal.exit_code == 2
