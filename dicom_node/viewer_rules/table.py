@@ -20,8 +20,8 @@ AIR, SEG, LABELMAP, GSPS, SC, KO, RTSTRUCT, TRANSLATION = (
 """`translation` is no profile: a person's marks, written anew by `dicom-node translate`."""
 TAKEN_UP = OHIF | TRANSLATION
 """What OHIF must take up as measurements."""
-IN_OHIF = TAKEN_UP | SLICER
-"""What OHIF must at least display, all of it: of the two groups of `air` under one UID it shows the first."""
+IN_OHIF = TAKEN_UP | SLICER | AIR
+"""What OHIF must at least display, all of it."""
 BY_US = OHIF | SLICER | AIR
 REPORTS = BY_US | TRANSLATION
 MASKS = SEG | LABELMAP
