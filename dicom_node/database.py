@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import sessionmaker
 
@@ -60,10 +60,34 @@ def upgrade(engine: Engine) -> str:
     """
     _refuse_newer(current_revision(engine))
     config = alembic_config()
-    with _reachable(engine), engine.begin() as connection:
+    with _reachable(engine), changing_tables(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return newest_revision()
+
+
+@contextmanager
+def changing_tables(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which a migration may make a table anew.
+
+    SQLite changes most of a table by a copy in its place, and to drop the old one would break what refers to it. So it
+    looks at foreign keys once, at the end, and not in between; that can only be said outside of a transaction.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            with connection.begin():
+                yield connection
+            return
+        driver = connection.connection
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    tables = sorted({str(row[0]) for row in broken})
+                    raise DatabaseError("rows refer to others that are not there; restore the backup", tables=tables)
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _refuse_newer(found: str) -> None:

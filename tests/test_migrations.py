@@ -1,22 +1,32 @@
 """The migrations: they lead to what the models say, up and down, and leave the views."""
 
+import re
 from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from postgres import Server
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, MetaData, Table, func, inspect, select, text
 
 from db import models, outcomes
 from db.engine import open_engine
 from db.errors import DatabaseError
 from db.tables import Base
 from db.views import VIEWS
-from dicom_node.database import alembic_config, current_revision, newest_revision, open_checked, upgrade
+from dicom_node.database import (
+    alembic_config,
+    changing_tables,
+    current_revision,
+    newest_revision,
+    open_checked,
+    upgrade,
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -53,10 +63,18 @@ def of_the_models(new_engine: Callable[[], Engine]) -> Engine:
 
 
 def migrate_to(engine: Engine, revision: str) -> None:
+    migrate(command.downgrade if revision == "base" else command.upgrade, engine, revision)
+
+
+def migrate_down(engine: Engine, revision: str) -> None:
+    migrate(command.downgrade, engine, revision)
+
+
+def migrate(way: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
     config = alembic_config()
-    with engine.begin() as connection:
+    with changing_tables(engine) as connection:
         config.attributes["connection"] = connection
-        (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+        way(config, revision)
 
 
 def differences(engine: Engine) -> list[object]:
@@ -139,6 +157,56 @@ def test_of_two_promoted_models_the_later_one_stays(engine: Engine) -> None:
     with engine.connect() as connection:
         states = connection.execute(text("SELECT model_id, state FROM model ORDER BY model_id")).all()
     assert [tuple(row) for row in states] == [("a", "candidate"), ("b", "retired"), ("c", "promoted")]
+
+
+OF_TYPE = {
+    str: "1.2",
+    int: 1,
+    float: 1.5,
+    bool: True,
+    object: {},
+    date: date(2026, 3, 14),
+    datetime: datetime(2026, 3, 14),
+}
+"""A value of each kind; `object` is JSON."""
+
+
+def fill(engine: Engine) -> list[Table]:
+    """One row in every table, which refers to the others as far as it can; the tables."""
+    metadata = MetaData()
+    metadata.reflect(engine)
+    checked = {table: inspect(engine).get_check_constraints(table) for table in metadata.tables}
+    tables = [table for table in metadata.sorted_tables if table.name != "alembic_version"]
+    with engine.begin() as connection:
+        for table in tables:
+            allowed = {str(check["name"]): re.findall("'([^']*)'", check["sqltext"]) for check in checked[table.name]}
+            row = {}
+            for column in table.columns:
+                if choices := allowed.get(f"ck_{table.name}_{column.name}_known"):
+                    row[column.name] = choices[0]
+                elif column.foreign_keys:
+                    (key,) = column.foreign_keys
+                    row[column.name] = connection.scalar(select(key.column))
+                else:
+                    row[column.name] = OF_TYPE[column.type.python_type]
+            connection.execute(table.insert().values(row))
+    return tables
+
+
+def test_a_filled_database_loses_nothing_on_its_way_up_and_down(engine: Engine) -> None:
+    migrate_to(engine, "0003")
+    tables = fill(engine)
+    for move in (upgrade, lambda engine: migrate_down(engine, "0003"), upgrade):
+        move(engine)
+        with engine.connect() as connection:
+            assert {table.name: connection.scalar(select(func.count()).select_from(table)) for table in tables} == {
+                table.name: 1 for table in tables
+            }
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1, "as every connection of ours"
+        for view in VIEWS:
+            connection.execute(text(f"SELECT * FROM {view}")).all()
 
 
 def test_an_upgraded_database_has_every_view(engine: Engine) -> None:
