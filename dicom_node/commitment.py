@@ -59,6 +59,7 @@ def ask(config: Config, sessions: Sessions, destination: str, clock: Callable[[]
             commitments.postpone(session, destination, now, until)
             return f"nothing is asked before {until:%H:%M} UTC: {why}"
         asked = commitments.begin(session, destination, transaction_uid, now, partial(next_commit_try, now))
+        commitments.postpone(session, destination, now, now + ASKED_AFTER)  # what one transaction could not take
     if not asked:
         return "nothing is due"
     try:

@@ -102,7 +102,7 @@ def consequence(reason: int, asked: int, answer: str, now: datetime) -> Conseque
     """
     words = f"0x{reason:04X}: {REASONS.get(reason, 'a failure')}"
     if reason in SEND_AGAIN and asked >= MOST_ASKED:
-        return Consequence("dead", f"given up: {asked} times it took the object and did not keep it ({words})")
+        return Consequence("dead", f"given up: asked {asked} times, it took the object and did not keep it ({words})")
     if reason in SEND_AGAIN:
         next_try_at = now + delay(asked, first_s=60, longest_s=4 * 3600)
         return Consequence("waiting", f"sent again: it took the object and did not keep it ({words})", next_try_at)
@@ -130,6 +130,8 @@ def take(sessions: Sessions, destination: str, answer: Answer, now: datetime) ->
 def _apply(row: Delivery, what: Consequence) -> None:
     row.state, row.last_answer = what.state, what.answer
     row.next_try_at, row.next_commit_at = what.next_try_at, what.next_commit_at
+    if what.state != "delivered":
+        row.delivered_at = None  # it is not there
 
 
 def status_of(sessions: Sessions, destination: str, event: Event) -> int:

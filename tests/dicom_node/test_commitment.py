@@ -100,6 +100,29 @@ def test_an_answer_is_taken_from_nobody_but_the_one_who_was_asked(outbox: Outbox
     assert outbox.row(pk).state == "delivered"
 
 
+def test_what_one_transaction_cannot_take_is_due_again_soon_and_under_another_time(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commitments, "AT_ONCE", 2)
+    keys = [outbox.put(f"2.25.{number}") for number in range(1, 6)]
+    with scripted_peer(offers=OFFERS) as there:
+        for pk in keys:
+            outbox.deliver(pk, there.peer)
+        at = utc_now() + SOON
+        with outbox.sessions.begin() as session:
+            commitments.postpone(session, "Archive", at, at)  # as while the destination was away
+        seen = []
+        while True:
+            with reading(outbox.sessions) as session:
+                due = commitments.due(session, at)
+            if not due:
+                break
+            seen += due  # the job's id is made of it: the same again would never run
+            ask(outbox, there, at)
+            at += SOON
+        assert [len(uids) for uids in asked_of(there)] == [2, 2, 1] and len(set(seen)) == 3
+
+
 def test_a_destination_that_offers_none_is_not_asked(outbox: Outbox) -> None:
     pk = outbox.put()
     with scripted_peer() as there:
@@ -203,7 +226,7 @@ def test_what_is_lost_again_and_again_is_a_dead_letter_that_a_person_can_resend(
             ask(outbox, there)
         row = outbox.row(pk)
         assert (row.state, row.last_answer) == (
-            "dead", "given up: 5 times it took the object and did not keep it (0x0112: it has no such object)",
+            "dead", "given up: asked 5 times, it took the object and did not keep it (0x0112: it has no such object)",
         )  # fmt: skip
         there.script.keeps.clear()
         with outbox.sessions.begin() as session:
@@ -237,7 +260,7 @@ def take(outbox: Outbox, information: Dataset) -> bool:
     ("reason", "asked", "state", "answer"),
     [
         (0x0119, 1, "waiting", "sent again: it took the object and did not keep it (0x0119: it has the object under"),
-        (0x0119, MOST_ASKED, "dead", "given up: 5 times it took the object and did not keep it (0x0119"),
+        (0x0119, MOST_ASKED, "dead", "given up: asked 5 times, it took the object and did not keep it (0x0119"),
         (0x0122, 1, "delivered", "Success; storage commitment refused (0x0122: it commits to no object of that SOP"),
         (0x0213, 1, "delivered", "Success; storage commitment refused (0x0213: out of resources)"),
         (0x0110, COMMIT_TRIES, "delivered", "Success; storage commitment refused (0x0110: processing failure)"),
