@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from db import circuits
@@ -194,11 +194,20 @@ def postpone(session: Session, delivery_pk: int, until: datetime, answer: str) -
 
 
 def discard(session: Session, delivery_pk: int, answer: str) -> None:
-    session.execute(
-        update(Delivery)
-        .where(Delivery.delivery_pk == delivery_pk)
-        .values(state="discarded", last_answer=answer, next_try_at=None, next_commit_at=None)
-    )
+    session.execute(update(Delivery).where(Delivery.delivery_pk == delivery_pk).values(_not_sent(answer)))
+
+
+def _not_sent(answer: str, state: str = "discarded") -> dict[str, object]:
+    """What becomes of a delivery that is not sent, or not again: what was to be sent again stands there all the same,
+    and must be found by who takes it back.
+    """
+    arrived = Delivery.delivered_at.is_not(None)
+    return {
+        "state": case((arrived, "delivered"), else_=state),
+        "last_answer": case((arrived, f"not sent again: {answer}"), else_=answer),
+        "next_try_at": None,
+        "next_commit_at": None,
+    }
 
 
 def keep_in_shadow(session: Session, delivery_pk: int, answer: str) -> None:
@@ -206,7 +215,7 @@ def keep_in_shadow(session: Session, delivery_pk: int, answer: str) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk, Delivery.state == "waiting")
-        .values(state="shadow", last_answer=answer, next_try_at=None)
+        .values(_not_sent(answer, "shadow"))
     )
 
 
@@ -218,7 +227,7 @@ def withdraw(session: Session, result_sop_instance_uid: str) -> None:
             Delivery.result_sop_instance_uid == result_sop_instance_uid,
             Delivery.state.in_(("held", "waiting", "dead")),
         )
-        .values(state="discarded", last_answer=SUPERSEDED, next_try_at=None)
+        .values(_not_sent(SUPERSEDED))
     )
 
 
@@ -244,7 +253,7 @@ def outdate(session: Session, result_sop_instance_uid: str, replaced_at: Collect
             Delivery.result_sop_instance_uid == result_sop_instance_uid,
             Delivery.state.in_(("held", "waiting", "dead")),
         )
-        .values(state="discarded", last_answer=f"no longer holds ({because})", next_try_at=None)
+        .values(_not_sent(f"no longer holds ({because})"))
     )
     return stays
 
@@ -263,15 +272,17 @@ def hold(session: Session, delivery_pk: int, answer: str) -> bool:
 
 def release(session: Session, delivery_pk: int, actor: str, now: datetime) -> None:
     """A person lets a held result go, or sends a dead or delivered one again; the destination is tried at once."""
+    destination = session.scalar(select(Delivery.destination).where(Delivery.delivery_pk == delivery_pk))
+    if destination is not None:
+        circuits.probe_now(session, destination, now)  # before the delivery, as who sends locks them
     changed = session.execute(
         update(Delivery)
         .where(Delivery.delivery_pk == delivery_pk, Delivery.state.in_(("held", "dead", "waiting", *ARRIVED)))
         .values(state="waiting", next_try_at=now, tries=0, commit_tries=0, next_commit_at=None, committed_at=None)
-        .returning(Delivery.destination)
+        .returning(Delivery.delivery_pk)
     ).scalar_one_or_none()
     if changed is None:
         raise RequestError("there is no such delivery, or it was discarded", delivery=delivery_pk)
-    circuits.probe_now(session, changed, now)
     note_release(session, delivery_pk, actor, now)
 
 

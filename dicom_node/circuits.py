@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from db import circuits
+from db import circuits, deliveries
 from db.outcomes import Circuit as Row
 from dicom_node.backoff import delay
 
@@ -76,11 +76,13 @@ def note_failure(session: Session, destination: str, reason: str, now: datetime)
 
 
 def note_success(session: Session, destination: str, now: datetime) -> bool:
-    """It took an object; whether that ends a time in which nothing went there."""
+    """It answered; whether that ends a time in which nothing went there. What waits for it is due now, then."""
     row = session.get(Row, destination)
     if row is None or not row.failures:
         return False
     _, before = _step(session, destination, "success", now)
+    if before.opened_at is not None:
+        deliveries.hurry(session, destination, now)
     return before.opened_at is not None
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from db import analyses, deliveries, findings
+from db import analyses, deliveries, findings, retractions
 from db.deliveries import Letter
 from db.engine import reading, utc_now
 from db.errors import PeerError
@@ -21,7 +21,7 @@ from db.outcomes import Analysis
 from dicom_node import circuits, scu
 from dicom_node.commitment import ASKED_AFTER
 from dicom_node.config import Config, Peer
-from dicom_node.fallback import fall_back, may_go_to
+from dicom_node.fallback import CHANGED, fall_back, may_go_to
 from dicom_node.node import Node
 from dicom_node.ways_out import send
 
@@ -107,7 +107,7 @@ def _outdated(session: Session, letter: Letter, now: datetime) -> str:
     if later is None or later.analysis_id != letter.analysis_id:
         return _discard(session, letter, f"the study changed before it was sent; then: {_outcome(later)}")
     if findings.is_outdated(session, letter.delivery_pk):
-        return _postpone(session, letter, now, "a person changed its findings; waiting until it is made anew")
+        return _postpone(session, letter, now, CHANGED)
     return ""
 
 
@@ -155,12 +155,13 @@ def _note_failure(node: Node, peer: Peer, error: PeerError, now: datetime) -> No
 def _note_success(node: Node, letter: Letter, stored: scu.Stored, now: datetime) -> str:
     commit_at = now + ASKED_AFTER if stored.offers_commitment else None
     with node.sessions.begin() as session:
-        deliveries.note_success(session, letter.delivery_pk, stored.answer, now, commit_at)
+        if circuits.note_success(session, letter.destination, now):
+            log.warning("destination=%s is back", letter.destination)
+        withdrawn = retractions.is_withdrawn(session, letter.result_sop_instance_uid)  # while it was on its way
+        said = f"{stored.answer}; {retractions.SAID}" if withdrawn else stored.answer
+        deliveries.note_success(session, letter.delivery_pk, said, now, commit_at)
         if letter.rejects is not None:
             answer = f"taken back by the rejection note {letter.result_sop_instance_uid}"
             deliveries.retract(session, letter.rejects, letter.destination, answer)
-        if circuits.note_success(session, letter.destination, now):
-            log.warning("destination=%s is back", letter.destination)
-            deliveries.hurry(session, letter.destination, now)
     log.info("delivered sop_instance=%s destination=%s", letter.result_sop_instance_uid, letter.destination)
     return stored.answer

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import datetime
 
 from pydicom.uid import UID
 
-from db import deliveries
+from db import deliveries, findings
 from db.deliveries import Letter
 from db.errors import ContentError
 from db.outcomes import Result
 from dicom_node.config import Peer
 from dicom_node.node import Node
-from dicom_node.report.profiles import PROFILES
+from dicom_node.report.profiles import stand_ins
 from dicom_node.reporting import build_more
 from dicom_node.scu import ClassRefused
 
 log = logging.getLogger(__name__)
 
 
+CHANGED = "a person changed its findings; waiting until it is made anew"
+
+
 def may_go_to(peer: Peer, profile: str) -> bool:
     """Whether a destination takes a profile, or one that it stands in for."""
-    return any(profile in _chain(wanted) for wanted in peer.deliver)
-
-
-def _chain(profile: str) -> Iterator[str]:
-    """The profile, and what goes in its place, one after the other."""
-    while profile:
-        yield profile
-        profile = PROFILES[profile].fallback if profile in PROFILES else ""
+    return any(profile in stand_ins(wanted) for wanted in peer.deliver)
 
 
 def _stand_in(node: Node, letter: Letter) -> Result | None:
     """The next of the chain that says anything of the analysis: of one without lesions a presentation state does not,
     and the picture after it does.
     """
-    for name in _chain(letter.profile):
+    for name in stand_ins(letter.profile):
         if name == letter.profile:
             continue
         try:
@@ -57,6 +52,10 @@ def fall_back(node: Node, letter: Letter, refusal: ClassRefused, now: datetime) 
     """
     made = _stand_in(node, letter)
     if made is None:
+        with node.sessions.begin() as session:
+            if findings.is_outdated(session, letter.delivery_pk):
+                deliveries.postpone(session, letter.delivery_pk, now + deliveries.HOUR / 60, CHANGED)
+                return CHANGED
         raise refusal
     uid = made.result_sop_instance_uid
     answer = f"the peer refuses {UID(letter.sop_class_uid).name}; sent as {made.profile} instead"

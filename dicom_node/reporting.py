@@ -17,7 +17,7 @@ from dicom_node.building import Material, build, material_of, result_uid
 from dicom_node.config import Peer
 from dicom_node.node import Node
 from dicom_node.report.header import header_sha256
-from dicom_node.report.profiles import PROFILES
+from dicom_node.report.profiles import stand_ins
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ def report(node: Node, study_instance_uid: str, revision: int) -> str:
         analysis = analyses.newest(session, study_instance_uid, revision)
         if analysis is None:
             return "no analysis of this revision"
+        if is_issued(session.get_one(Study, study_instance_uid), analysis):  # its files are those that were sent
+            return "reported already"
         material = material_of(session, node, analysis)
         missing = lost.gone(node.files, material.images)
         earlier = results.current_results(session, study_instance_uid)
@@ -159,16 +161,19 @@ def _replaces(new: Result, old: Result) -> bool:
     """Whether a destination that gets the new result has no more use for the old one: it is the same encoding, or what
     stood in for it where its class was refused, or the new one says in words what came of the analysis.
     """
-    return new.profile == old.profile or PROFILES[new.profile].fallback == old.profile or new.kind in IN_WORDS
+    return old.profile in stand_ins(new.profile) or new.kind in IN_WORDS
 
 
 def build_more(node: Node, analysis_id: str, profiles: Collection[str]) -> list[Result]:
     """Other encodings of a reported analysis, entered into the ledger; what stands there already is given as it is.
 
+    Nothing while a person's change waits to be reported: what is made then would come before what it stands in for.
     Raises LostFile, and ContentError, as `report` meets them.
     """
     with reading(node.sessions) as session:
         analysis = session.get_one(Analysis, analysis_id)
+        if analysis.issued_edition < analysis.edition:
+            return []
         material = material_of(session, node, analysis)
         uids = {name: result_uid(analysis, name) for name in profiles}
         standing = {name for name, uid in uids.items() if session.get(Result, uid) is not None}

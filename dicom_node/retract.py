@@ -12,6 +12,7 @@ from datetime import datetime
 from io import BytesIO
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from sqlalchemy.orm import Session
 
 from db import deliveries, results, retractions, studies
@@ -48,7 +49,7 @@ def _queue(node: Node, due: Due, now: datetime, stuck: set[str]) -> bool:
         studies.lock(session, due.study_instance_uid)  # of two workers one makes the note
         try:
             uid = _note(session, node, due, now)
-        except (ContentError, OSError) as error:
+        except (ContentError, OSError, InvalidDicomError) as error:
             stuck.add(due.result_sop_instance_uid)
             log.error("sop_instance=%s cannot be taken back: %s", due.result_sop_instance_uid, error)
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,3 +63,10 @@ PROFILES: dict[str, Profile] = {
         _sr("air", 9914, sr_air.groups_of, "AIR SR", "ohif-comprehensive"),
     )
 }
+
+
+def stand_ins(profile: str) -> Iterator[str]:
+    """The profile, and what goes in its place to a peer that refuses it, one after the other."""
+    while profile:
+        yield profile
+        profile = PROFILES[profile].fallback if profile in PROFILES else ""

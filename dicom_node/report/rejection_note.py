@@ -22,13 +22,14 @@ SERIES_NUMBER = 9990
 SAFETY = Code("113037", "DCM", "Rejected for Patient Safety Reasons")
 QUALITY = Code("113001", "DCM", "Rejected for Quality Reasons")
 
-TITLES = {"superseded": QUALITY, "rejected": QUALITY, "withdrawn": SAFETY}
+TITLES = {"superseded": QUALITY, "outdated": QUALITY, "rejected": QUALITY, "withdrawn": SAFETY}
 """Of CID 7011. Safety: an archive may show it to nobody any more, as a person wants who withdraws it. Quality: it may
 keep it for those who ask, and what a reader saw when they decided can be found again.
 """
 
 TEXTS = {
     "superseded": "A newer result of the same study has replaced this one.",
+    "outdated": "This result no longer holds: nothing of it is reported any more.",
     "rejected": "A reader rejected every finding of this result.",
     "withdrawn": "A person withdrew this result; it must not be used.",
 }

@@ -1,6 +1,7 @@
 """A destination that refuses a SOP class gets the next profile of the chain, and the delivery says so."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peers import Script, scripted_peer
@@ -16,14 +17,15 @@ from reported_study import UID, analysable, analyse, found, with_peers
 from sqlalchemy import select
 from whole_way import Site
 
-from db import deliveries
+from db import deliveries, findings
 from db.engine import reading, utc_now
-from db.outcomes import Audit, Delivery, Result
+from db.outcomes import Analysis, Audit, Delivery, DetectionRow, Result
+from dicom_node import deliver as delivering
 from dicom_node.config import Peer
 from dicom_node.deliver import deliver
-from dicom_node.fallback import may_go_to
-from dicom_node.scu import ClassRefused, PeerAway
-from dicom_node.workflows import report_study
+from dicom_node.fallback import CHANGED, may_go_to
+from dicom_node.scu import ClassRefused, PeerAway, Stored
+from dicom_node.workflows import reissue, report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects
 
@@ -130,6 +132,30 @@ def test_what_stands_in_for_a_released_result_is_not_held_again(site: Site) -> N
     with reading(site.node.sessions) as session:
         actors = session.scalars(select(Audit.actor).where(Audit.action == deliveries.RELEASE)).all()
     assert actors == ["a person", f"delivery {pk}"]
+
+
+def test_what_a_person_changes_while_it_is_refused_goes_out_as_it_is_made_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = delivering.send
+
+    def reject_meanwhile(*letter: Any) -> Stored:
+        with site.node.sessions.begin() as session:
+            row, analysis = findings.get(session, session.scalars(select(DetectionRow.detection_id)).one())
+            if not analysis.edition:
+                findings.change(session, analysis, "a person", utc_now(), out=[row])
+        return send(*letter)
+
+    monkeypatch.setattr(delivering, "send", reject_meanwhile)
+    with scripted_peer(offers=[ComprehensiveSRStorage]) as there:
+        reported = reported_to(site, there.peer, report_empty=True)
+        assert send_all(reported) == [CHANGED]
+        with reading(site.node.sessions) as session:
+            (analysis_id,) = session.scalars(select(Analysis.analysis_id))
+        reissue(reported.node, analysis_id)
+        assert send_all(reported) == [REFUSES_3D, "Success"]
+        (stored,) = there.script.stored
+    assert "a person took out all that was found" in stored.to_json()
 
 
 def test_at_the_end_of_the_chain_the_refusal_stands(site: Site) -> None:

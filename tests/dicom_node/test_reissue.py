@@ -5,13 +5,27 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from reported_study import NOW, PHANTOM, UID, analysable, deliver_all, detection, found, outbox, peer, with_peers
+from reported_study import (
+    NOW,
+    PHANTOM,
+    UID,
+    analysable,
+    deliver_all,
+    detection,
+    found,
+    none_found_now,
+    outbox,
+    peer,
+    with_peers,
+)
 from sqlalchemy import select
 from whole_way import Site, current, ledger
 
 from db import analyses, findings, studies
 from db.engine import reading
 from db.outcomes import DetectionRow, Result
+from dicom_node.reporting import report
+from dicom_node.retract import retract
 from dicom_node.workflows import reissue, report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects: seconds together
@@ -48,6 +62,34 @@ def test_a_finding_that_a_person_takes_out_leaves_the_results_at_once(site: Site
     report = next(there.config.data_dir.glob(f"results/*/{current(there, UID)['SR']}.dcm")).read_bytes()
     assert b"a person took out all that was found" in report and b"Lesion 1" not in report
     assert {row.number for row in ledger(there, UID) if row.kind == "SR"} == {1, 2}
+
+
+def test_drawings_that_nothing_replaces_are_taken_back_where_notes_are_honoured(site: Site) -> None:
+    honours = {"rejection_notes": True}
+    there = with_peers(site, *(peer(name, ["seg"]).model_copy(update=honours) for name in ("has", "waits")))
+    found(there)
+    deliver_all(there, "has")
+    assert reissue(there.node, judge(there, take_out=True)) == "found, 0 objects"
+    assert [retract(there.node, NOW, set()) for _ in range(2)] == [1, 0]
+    deliver_all(there, "has")
+    assert [(kind, state) for kind, state, _ in outbox(there, "has")] == [("SEG", "delivered"), ("KO", "delivered")]
+    assert [(kind, state) for kind, state, _ in outbox(there, "waits")] == [("SEG", "discarded")]
+
+
+def test_drawings_of_what_a_later_analysis_does_not_find_are_taken_back_too(site: Site) -> None:
+    there = with_peers(site, peer("has", ["seg"]).model_copy(update={"rejection_notes": True}))
+    found(there)
+    deliver_all(there, "has")
+    assert retract(there.node, NOW, set()) == 0
+    assert none_found_now(there) == "none found, 0 objects"
+    assert retract(there.node, NOW, set()) == 1
+
+
+def test_a_report_that_is_made_again_leaves_the_files_that_were_sent(site: Site) -> None:
+    found(site)
+    before = {path: path.read_bytes() for path in site.config.data_dir.glob("results/*/*.dcm")}
+    assert report(site.node, UID, 1) == "reported already", "as by a second worker that looked before the first ended"
+    assert {path: path.read_bytes() for path in site.config.data_dir.glob("results/*/*.dcm")} == before
 
 
 def test_a_finding_that_is_put_back_stands_in_the_next_results_under_its_old_tracking_uid(site: Site) -> None:

@@ -27,6 +27,7 @@ from db import analyses, deliveries, studies
 from db.engine import reading
 from db.errors import LostFile
 from dicom_node.deliver import deliver
+from dicom_node.reporting import build_more
 from dicom_node.workflows import detect, harvest, report_study
 
 pytestmark = pytest.mark.slow  # each makes real objects: seconds together
@@ -137,6 +138,21 @@ def test_a_correction_that_was_superseded_unsent_is_followed_by_one_that_is_sent
     analyse(there, finds=False)
     report_study(there.node, UID)
     assert [state for _, state, _ in outbox(there, "told")] == ["delivered", "discarded", "waiting"]
+
+
+def test_what_stood_in_for_a_stand_in_needs_nobody_to_delete_it(site: Site) -> None:
+    there = with_peers(site, peer("has", ["seg-labelmap"]))
+    found(there)
+    with reading(there.node.sessions) as session:
+        analysis = analyses.newest(session, UID, 1)
+    assert analysis is not None
+    (contours,) = build_more(there.node, analysis.analysis_id, ["rtstruct"])
+    with there.node.sessions.begin() as session:
+        deliveries.put(session, contours.result_sop_instance_uid, "has", "send", NOW)
+    deliver_all(there, "has")
+    arrive(there, corrected())
+    found(there)
+    assert [answer for _, _, answer in outbox(there, "has")] == ["Success", "Success", ""]
 
 
 def test_a_segmentation_that_nothing_can_replace_is_marked_where_it_stays(

@@ -1,6 +1,8 @@
 """What no longer holds is taken back by a rejection note, where the destination honours them, and once."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,8 +17,10 @@ from db.engine import Sessions, reading, utc_now
 from db.errors import PeerError, RequestError
 from db.models import Study
 from db.outcomes import Assessment, DetectionRow, Result
+from dicom_node import deliver as delivering
 from dicom_node.acts import withdraw
 from dicom_node.retract import retract
+from dicom_node.scu import Stored
 from dicom_node.store import LocalFiles
 
 OLD, NEW = "2.25.1", "2.25.2"
@@ -167,13 +171,52 @@ def test_a_destination_that_refuses_the_note_keeps_the_result_and_says_so(outbox
     assert outbox.row(old).state == "delivered"
 
 
-def test_a_result_whose_file_is_gone_is_said_once(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("by", ["a newer result", "a person"])
+def test_what_stands_there_and_was_to_be_sent_again_is_taken_back_too(outbox: Outbox, by: str) -> None:
+    old, new = outbox.put(OLD), outbox.put(NEW)
+    with scripted_peer(offers=OFFERS) as there:
+        for pk in (old, new):
+            outbox.deliver(pk, there.peer)
+        with outbox.sessions.begin() as session:
+            deliveries.release(session, old, "a person", utc_now())
+        if by == "a person":
+            with outbox.sessions.begin() as session:
+                said = withdraw(session, utc_now(), by, OLD, {"Archive"})
+            assert said == "The result is withdrawn; it is taken back at Archive."
+        else:
+            supersede(outbox)
+            assert outbox.deliver(old, there.peer) == deliveries.SUPERSEDED
+        assert outbox.row(old).state == "delivered", "it is there, and not sent again"
+        assert take_back(outbox, there) == 1
+
+
+def test_a_result_that_is_withdrawn_while_it_is_on_its_way_says_so(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pk, send = outbox.put(OLD), delivering.send
+
+    def withdraw_meanwhile(*letter: Any) -> Stored:
+        with outbox.sessions.begin() as session:
+            withdraw(session, utc_now(), "a person", OLD, {"Archive"})
+        return send(*letter)
+
+    monkeypatch.setattr(delivering, "send", withdraw_meanwhile)
+    with scripted_peer(offers=OFFERS) as there:
+        outbox.deliver(pk, there.peer)
+        assert outbox.row(pk).last_answer == "Success; withdrawn by a person"
+        assert take_back(outbox, there) == 1
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "empty"])
+def test_a_result_whose_file_is_gone_is_said_once(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], object]
+) -> None:
     old, new = outbox.put(OLD), outbox.put(NEW)
     with scripted_peer() as there:
         for pk in (old, new):
             outbox.deliver(pk, there.peer)
         supersede(outbox)
-        outbox.files.path(f"{OLD}.dcm").unlink()
+        damage(outbox.files.path(f"{OLD}.dcm"))
         stuck: set[str] = set()
         for _ in range(3):
             assert retract(outbox.node(there.peer, **HONOURS), utc_now(), stuck) == 0
