@@ -8,17 +8,19 @@ from __future__ import annotations
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import which
 
 from dicom_node.golden import Golden, cases, golden
-from dicom_node.report.profiles import PROFILES
+from dicom_node.report.profiles import IN_WORDS, PROFILES
+from dicom_node.report.subject import Subject
 from dicom_node.viewer_rules.rule import Rule
 from dicom_node.viewer_rules.table import rules_for
 
-DCIODVFY = "dciodvfy"
+BUILT, DCIODVFY = "built", "dciodvfy"
+"""What is held beside the table of rules."""
 NEWER_THAN_IT = ("seg-labelmap",)
 """Profiles whose SOP class dciodvfy of 2022 does not know: what it says of them is no fault."""
 
@@ -51,6 +53,7 @@ def check_results(progress: Callable[..., None], names: Sequence[str] = tuple(PR
     for done, name in enumerate(names, start=1):
         of_it = [each for each in made if each.profile.name == name]
         held += [hold(rule, name, of_it) for rule in rules_for(name)]
+        held.append(complete(name, of_it, subjects))
         held.append(validated(name, of_it))
         progress("check", done, len(names), rules=len(held), broken=sum(each.ok is False for each in held))
     return held
@@ -68,6 +71,17 @@ def _broken(rule: Rule, made: Sequence[Golden]) -> Iterator[str]:
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             yield f"{each.case}: {faults[0]}{more}"
+
+
+def complete(name: str, made: Sequence[Golden], subjects: Mapping[str, Subject]) -> Held:
+    """Whether there is an object of every case in which the encoding has anything to say: of lesions each of them has,
+    of none those in words.
+    """
+    in_words = PROFILES[name].kind in IN_WORDS
+    wanted = [case for case, subject in subjects.items() if subject.lesions or in_words]
+    missing = [case for case in wanted if case not in {each.case for each in made}]
+    told = "; ".join(f"{case}: nothing was built" for case in missing)
+    return Held(name, "any", "", BUILT, "", not missing, told, "nothing is seen")
 
 
 def validated(name: str, made: Sequence[Golden]) -> Held:

@@ -17,12 +17,9 @@ from dicom_node.building import Material, build, material_of, result_uid
 from dicom_node.config import Peer
 from dicom_node.node import Node
 from dicom_node.report.header import header_sha256
-from dicom_node.report.profiles import stand_ins
+from dicom_node.report.profiles import IN_WORDS, stand_ins
 
 log = logging.getLogger(__name__)
-
-IN_WORDS = ("SR", "SC")
-"""Kinds of results that also tell of an analysis that found nothing."""
 
 
 def report(node: Node, study_instance_uid: str, revision: int) -> str:

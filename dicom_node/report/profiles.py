@@ -45,6 +45,9 @@ def _sr(
     return Profile(name, "SR", sop_class_uid, series_number, 1, build, fallback=fallback)
 
 
+IN_WORDS = ("SR", "SC")
+"""Kinds of results that also tell of an analysis that found nothing."""
+
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (

@@ -50,7 +50,7 @@ def test_every_rule_of_every_profile_is_held_and_needs_no_configuration() -> Non
     rows = json.loads(result.stdout)
     for name in PROFILES:
         held = [row["rule"] for row in rows if row["profile"] == name]
-        assert held == [*(rule.name for rule in rules_for(name)), "dciodvfy"]
+        assert held == [*(rule.name for rule in rules_for(name)), "built", "dciodvfy"]
     assert {row["ok"] for row in rows} <= {True, None}
     assert "build: 5 of 5" in result.stderr
 
@@ -67,6 +67,19 @@ def test_a_broken_rule_ends_in_one_clear_line(monkeypatch: pytest.MonkeyPatch) -
         f"dicom-node: broken rules: 1; the first: ohif, Image Library: {told};"
         " then OHIF: the handler ends, the report is not opened"
     )
+
+
+def test_an_encoding_that_is_left_out_in_one_case_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gsps, shown = PROFILES["gsps"], []
+
+    def first_only(subject: Subject, identity: Identity) -> Dataset | None:
+        shown.append(subject)
+        return gsps.build(subject, identity) if len(shown) == 1 else None
+
+    monkeypatch.setitem(PROFILES, "gsps", replace(gsps, build=first_only))
+    held = check_results.check_results(lambda *_, **__: None, ["gsps"])
+    broken = {each.rule: each.broken for each in held if each.ok is False}
+    assert broken == {"built": "oblique: nothing was built; frames: nothing was built"}
 
 
 def test_without_the_validator_its_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
