@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from db.commitments import AT_ONCE, Reference
@@ -50,20 +50,20 @@ def enter(session: Session, ae_title: str, transaction_uid: str, instances: Sequ
     return True
 
 
-def due(session: Session, now: datetime, limit: int = AT_ONCE) -> list[tuple[int, str, int, datetime]]:
-    """(request, AE title, tries so far, since when) of what is to be answered now."""
-    rows = session.execute(
-        select(
-            CommitmentRequest.request_pk,
-            CommitmentRequest.ae_title,
-            CommitmentRequest.tries,
-            CommitmentRequest.next_try_at,
-        )
-        .where(CommitmentRequest.state == "waiting", CommitmentRequest.next_try_at <= now)
-        .order_by(CommitmentRequest.request_pk)
-        .limit(limit)
+def due(session: Session, now: datetime, of_each: int = 20) -> list[tuple[int, str, int, datetime]]:
+    """(request, AE title, tries so far, since when) of what is to be answered now: the oldest of each peer.
+
+    So a peer that asked much and does not listen takes no other's turn.
+    """
+    asked = CommitmentRequest
+    place = func.row_number().over(partition_by=asked.ae_title, order_by=asked.request_pk).label("place")
+    waiting = (
+        select(asked.request_pk, asked.ae_title, asked.tries, asked.next_try_at, place)
+        .where(asked.state == "waiting", asked.next_try_at <= now)
+        .subquery()
     )
-    return [(pk, ae_title, tries, at) for pk, ae_title, tries, at in rows if at is not None]
+    rows = session.execute(select(waiting).where(waiting.c.place <= of_each).order_by(waiting.c.request_pk))
+    return [(pk, ae_title, tries, at) for pk, ae_title, tries, at, _ in rows]
 
 
 def get(session: Session, request_pk: int) -> Request:

@@ -82,7 +82,7 @@ def references(information: Dataset) -> tuple[Reference, ...]:
 
 
 def _text(ds: Dataset, keyword: str) -> str:
-    return str(ds.get(keyword) or "").strip("\0 ")
+    return str(ds.get(keyword) or "").replace("\0", "").strip()  # PostgreSQL takes no NUL in a text
 
 
 @dataclass(frozen=True, slots=True)

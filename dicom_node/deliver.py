@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from db import analyses, deliveries, findings, retractions
 from db.deliveries import Letter
 from db.engine import reading, utc_now
-from db.errors import PeerError
+from db.errors import ContentError, PeerError
 from db.models import Study
 from db.outcomes import Analysis
 from dicom_node import circuits, scu
@@ -34,7 +34,7 @@ SHADOW = "mode is shadow now: it is kept and never sent"
 def deliver(node: Node, delivery_pk: int, clock: Callable[[], datetime] = utc_now) -> str:
     """Send one waiting delivery, if it is still to be sent; what came of it.
 
-    Raises PeerError, and the delivery stays as it was.
+    Raises PeerError, or ContentError where there is no file to send, and the delivery stays as it was.
     """
     now = clock()
     with reading(node.sessions) as session:
@@ -45,9 +45,10 @@ def deliver(node: Node, delivery_pk: int, clock: Callable[[], datetime] = utc_no
         why_not = _decided_without_sending(session, node.config, letter, now)
     if why_not:
         return why_not
-    peer = node.config.peer(letter.destination)
+    peer, path = node.config.peer(letter.destination), node.files.path(letter.file_name)
+    if not path.is_file():
+        raise ContentError("the file of this result is gone; restore it from the backup", file=letter.file_name)
     try:
-        path = node.files.path(letter.file_name)
         stored = send(peer, node.config.dicom.ae_title, path, letter.sop_class_uid)
     except scu.ClassRefused as refusal:
         with node.sessions.begin() as session:

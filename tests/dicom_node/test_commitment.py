@@ -285,6 +285,17 @@ def test_an_answer_without_a_transaction_is_none_and_a_failure_without_a_reason_
     assert read(information).failed == {"1.2": 0x0110} and read(information).committed == frozenset()
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_a_null_within_a_uid_breaks_no_database(outbox: Outbox) -> None:
+    outbox.put()
+    asked = Dataset()
+    asked.ReferencedSOPClassUID, asked.ReferencedSOPInstanceUID = CTImageStorage, "1.2\0.3"
+    information = Dataset()
+    information.TransactionUID, information.ReferencedSOPSequence = "2.25.1", [asked]
+    with outbox.sessions.begin() as session:
+        assert commitments.commit(session, "Archive", read(information).committed, utc_now()) == 0
+
+
 def test_a_remark_replaces_the_older_one_and_leaves_the_answer() -> None:
     answer = commitments.remarked("Success; no longer holds, delete it there", "asked")
     assert answer == "Success; no longer holds, delete it there; storage commitment asked"

@@ -178,6 +178,14 @@ def test_the_worker_tries_over_days_and_says_why_it_gave_up(store: Store) -> Non
     assert now - began > timedelta(days=3)
 
 
+def test_a_peer_that_asks_much_takes_no_others_turn(store: Store) -> None:
+    with store.sessions.begin() as session:
+        for ae_title, asked in (("LOUD", 30), ("QUIET", 1)):
+            for number in range(asked):
+                rows.enter(session, ae_title, f"2.25.{number}", [(CTImageStorage, "1.2")], NOW)
+        assert [ae_title for _, ae_title, _, _ in rows.due(session, NOW, of_each=2)] == ["LOUD", "LOUD", "QUIET"]
+
+
 def test_the_same_request_again_is_answered_again_and_another_one_of_that_uid_refused(store: Store) -> None:
     once = request("2.25.9", (CTImageStorage, "1.2"))
     with receiving(store) as receiver, asker() as there:

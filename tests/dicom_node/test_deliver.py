@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from db import deliveries
 from db.engine import Sessions, utc_now
-from db.errors import PeerError
+from db.errors import ContentError, PeerError
 from db.models import Study
 from db.outcomes import Delivery, Result
 from dicom_node.config import Peer
@@ -108,6 +108,14 @@ def test_a_destination_that_is_away_or_breaks_off_leaves_it_waiting(outbox: Outb
     with scripted_peer(Script(abort=True)) as there, pytest.raises(PeerError, match="did not answer C-STORE"):
         outbox.deliver(pk, there.peer)
     assert (outbox.row(pk).state, outbox.row(pk).delivered_at) == ("waiting", None)
+
+
+def test_a_result_whose_file_is_gone_says_what_to_do(outbox: Outbox) -> None:
+    pk = outbox.put()
+    outbox.files.path(f"{RESULT}.dcm").unlink()
+    with scripted_peer() as there, pytest.raises(ContentError, match=f"restore it from the backup.*{RESULT}.dcm"):
+        outbox.deliver(pk, there.peer)
+    assert outbox.row(pk).state == "waiting"
 
 
 def test_a_superseded_result_is_discarded_and_never_sent(outbox: Outbox) -> None:
