@@ -17,6 +17,10 @@ from db.errors import RequestError
 from db.outcomes import Analysis, Assessment, Audit, Delivery, DetectionRow, Result
 
 REJECTED, ACCEPTED = "rejected", "accepted"
+NAMELESS = "web"
+"""Who presses a button of the page without a name: the record has it, an assessment has no reader then, and one
+without a reader teaches nothing (`db.judged`).
+"""
 RELEASE = "release findings"
 """The audit's name for it; its target is the analysis, its facts name the edition and the destinations."""
 
@@ -110,7 +114,7 @@ def _assess(session: Session, row: DetectionRow, verdict: str, reader: str, now:
             analysis_id=row.analysis_id,
             tracking_uid=row.tracking_uid,
             verdict=verdict,
-            reader=reader,
+            reader="" if reader == NAMELESS else reader,
             assessed_at=now,
         )
     )

@@ -7,6 +7,7 @@ sentences that are returned say what will happen.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -151,20 +152,28 @@ def judge_finding(session: Session, now: datetime, actor: str, button: str, dete
     return FINDING_SAID[button]
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a person ticked: detection_id of every finding that goes out, and the edition that he had before him."""
+
+    detection_ids: Collection[str]
+    edition: int
+
+
 def release_findings(
     session: Session,
     now: datetime,
     actor: str,
     analysis_id: str,
-    kept: Collection[str] | None = None,
+    kept: Kept | None = None,
     destination: str | None = None,
 ) -> str:
     """Let go what is held of an analysis, for one destination or for all, with those findings that are kept.
 
-    kept: detection_id of every finding that goes out: the others are rejected, and a rejected one among them is
-    restored. None leaves all of them as they are. Where that changes what is reported, the results are made anew and
-    not held again. Raises RequestError if nothing is held, if none is kept of those that stand, or if one is no finding
-    of the analysis.
+    kept: the others are rejected, and a rejected one among them is restored. None leaves all of them as they are.
+    Where that changes what is reported, the results are made anew and not held again. Raises RequestError if nothing
+    is held, if none is kept of those that stand, if one is no finding of the analysis, or if somebody changed the
+    findings since they were shown: a tick would undo what the other person did, unseen.
     """
     analysis = findings.lock(session, analysis_id)
     held = findings.held(session, analysis_id, destination)
@@ -181,7 +190,10 @@ def release_findings(
     return f"The results are released; their delivery to {', '.join(destinations)} begins at once."
 
 
-def _keep(session: Session, now: datetime, actor: str, analysis: Analysis, kept: Collection[str]) -> None:
+def _keep(session: Session, now: datetime, actor: str, analysis: Analysis, ticked: Kept) -> None:
+    if ticked.edition != analysis.edition:
+        raise RequestError("somebody changed the findings meanwhile; look at them again", analysis=analysis.analysis_id)
+    kept = ticked.detection_ids
     rows = findings.of_analysis(session, analysis.analysis_id)
     unknown = set(kept) - {row.detection_id for row in rows}
     if unknown or (not kept and not all(row.discarded_by for row in rows)):

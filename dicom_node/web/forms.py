@@ -22,6 +22,7 @@ from starlette.routing import Route
 from db import categories, registry
 from db.engine import Sessions
 from db.errors import NodeError, RequestError
+from db.findings import NAMELESS
 from dicom_node import acts
 from dicom_node.web import access
 from dicom_node.web.access import SESSION_FOR
@@ -32,7 +33,7 @@ from dicom_node.web.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
-ACTOR = "web"
+ACTOR = NAMELESS
 """Whoever has the token: the page knows no persons but those who name themselves."""
 READER_LENGTH = 64
 KEPT = "keep:"
@@ -248,8 +249,9 @@ def _judge(button: str) -> Press:
 
 def _release_findings(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:
     """What is ticked goes out; a form without tick boxes is of an analysis without findings."""
-    kept = {name.removeprefix(KEPT) for name in form if name.startswith(KEPT)}
-    return acts.release_findings(session, now, _actor(form), path["analysis_id"], kept if "ticks" in form else None)
+    ticked = {name.removeprefix(KEPT) for name in form if name.startswith(KEPT)}
+    kept = acts.Kept(ticked, _number(form.get("edition", ""))) if "ticks" in form else None
+    return acts.release_findings(session, now, _actor(form), path["analysis_id"], kept)
 
 
 def _reject_all(session: Session, now: datetime, path: Mapping[str, str], form: Form) -> str:

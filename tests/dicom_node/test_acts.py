@@ -44,7 +44,20 @@ def rejected(session: Session) -> set[str]:
 
 
 def release(session: Session, kept: set[str] | None = None, destination: str | None = None) -> str:
-    return acts.release_findings(session, NOW, READER, ANALYSIS, kept, destination)
+    """As a person does who looked at the findings just now."""
+    edition = session.get_one(Analysis, ANALYSIS).edition
+    seen = None if kept is None else acts.Kept(kept, edition)
+    return acts.release_findings(session, NOW, READER, ANALYSIS, seen, destination)
+
+
+def test_ticks_of_a_page_that_somebody_changed_since_are_refused(session: Session) -> None:
+    every = {row.detection_id for row in findings.of_analysis(session, ANALYSIS)}
+    before = acts.Kept(every, session.get_one(Analysis, ANALYSIS).edition)
+    taken_out = min(every)
+    acts.judge_finding(session, NOW, "Dr B", "reject", taken_out)
+    with pytest.raises(RequestError, match="look at them again"):
+        acts.release_findings(session, NOW, READER, ANALYSIS, before)
+    assert rejected(session) == {taken_out}
 
 
 def test_a_finding_is_rejected_and_restored_each_on_record(session: Session) -> None:
