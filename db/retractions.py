@@ -51,6 +51,7 @@ def due(session: Session, destinations: Collection[str], limit: int = 200) -> li
         select(Delivery.destination, Result.result_sop_instance_uid, Analysis.study_instance_uid, because)
         .join_from(Delivery, Result, Result.result_sop_instance_uid == Delivery.result_sop_instance_uid)
         .join(Analysis, Analysis.analysis_id == Result.analysis_id)
+        .join(Study, Study.study_instance_uid == Analysis.study_instance_uid)
         .outerjoin(noted, of_this)
         .where(Delivery.destination.in_(sorted(destinations)), Delivery.state.in_(deliveries.ARRIVED))
         .where(Result.rejects.is_(None), noted.c.rejects.is_(None))
@@ -89,9 +90,9 @@ def _outdated() -> ColumnElement[bool]:
         later.study_revision > Analysis.study_revision,
         later.study_revision <= Study.analysed_revision,
         later.state != analyses.NOT_ANALYSED,
-        Study.study_instance_uid == later.study_instance_uid,
     )
-    return and_(Result.superseded_by.is_(None), or_(Result.edition < Analysis.issued_edition, after))
+    looked_at_again = and_(Analysis.study_revision < Study.analysed_revision, after)  # of nearly no study, told at once
+    return and_(Result.superseded_by.is_(None), or_(Result.edition < Analysis.issued_edition, looked_at_again))
 
 
 def _all_rejected() -> ColumnElement[bool]:

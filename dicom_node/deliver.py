@@ -129,9 +129,12 @@ def _postpone(session: Session, letter: Letter, now: datetime, answer: str) -> s
 
 
 def _paused(session: Session, peer: Peer, letter: Letter, now: datetime) -> str:
-    """Too much went there within the hour, or it is away and this is no probe."""
+    """Too much went there within the hour, or it is away and this is no probe.
+
+    What takes a result back is not paused: it must not stand behind the very results that were too many.
+    """
     sent = deliveries.delivered_since(session, peer.name, now - deliveries.HOUR)
-    if peer.max_results_per_hour is not None and sent >= peer.max_results_per_hour:
+    if letter.rejects is None and peer.max_results_per_hour is not None and sent >= peer.max_results_per_hour:
         answer = f"paused: {sent} results in the last hour, max_results_per_hour is {peer.max_results_per_hour}"
         deliveries.postpone(session, letter.delivery_pk, now + deliveries.HOUR / 6, answer)
         log.warning("destination=%s %s", peer.name, answer)

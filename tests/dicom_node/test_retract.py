@@ -146,7 +146,7 @@ def test_a_result_of_which_a_reader_rejected_every_finding_is_taken_back(
         assert take_back(outbox, there) == taken_back
 
 
-def test_a_note_goes_out_though_its_study_changed_and_its_destination_holds(outbox: Outbox) -> None:
+def test_a_note_goes_out_though_its_study_changed_and_its_destination_holds_or_has_had_enough(outbox: Outbox) -> None:
     old, new = outbox.put(OLD), outbox.put(NEW)
     with scripted_peer(offers=OFFERS) as there:
         for pk in (old, new):
@@ -155,7 +155,7 @@ def test_a_note_goes_out_though_its_study_changed_and_its_destination_holds(outb
         take_back(outbox, there)
         outbox.change(Study, revision=2, state="receiving")
         pk, _ = note_of(outbox, OLD)
-        assert outbox.deliver(pk, there.peer, mode="hold", **HONOURS) == "Success"
+        assert outbox.deliver(pk, there.peer, mode="hold", max_results_per_hour=1, **HONOURS) == "Success"
 
 
 def test_a_destination_that_refuses_the_note_keeps_the_result_and_says_so(outbox: Outbox) -> None:
