@@ -67,17 +67,24 @@ def _withdrawn() -> ColumnElement[bool]:
 
 
 def _superseded() -> ColumnElement[bool]:
-    """Replaced, but for a report whose successor in the same series is for that destination, too: viewers show the
-    newer of the two, which names the older as its predecessor.
+    """Replaced, once what replaces it can be seen at the destination, or never will be: until a person has released it,
+    or while it waits for a later try, the old one is what there is.
+
+    A report with a newer one in its series is left: viewers show that one, which names the older as its predecessor.
     """
     newer, sent = aliased(Result), aliased(Delivery)
-    shown_instead = exists().where(
-        newer.result_sop_instance_uid == Result.superseded_by,
-        newer.series_instance_uid == Result.series_instance_uid,
-        sent.result_sop_instance_uid == newer.result_sop_instance_uid,
-        sent.destination == Delivery.destination,
+    in_its_series = (newer.series_instance_uid == Result.series_instance_uid) & or_(
+        newer.instance_number > Result.instance_number, newer.result_sop_instance_uid == Result.superseded_by
     )
-    return and_(Result.superseded_by.is_not(None), or_(Result.kind != "SR", ~shown_instead))
+    for_it = exists().where(
+        sent.result_sop_instance_uid == newer.result_sop_instance_uid, sent.destination == Delivery.destination
+    )
+    to_come = for_it.where(
+        or_(in_its_series, newer.result_sop_instance_uid == Result.superseded_by),
+        sent.state.in_(("held", "waiting", "dead")),
+    )
+    shown_instead = for_it.where(in_its_series, sent.state.in_(deliveries.ARRIVED))
+    return and_(Result.superseded_by.is_not(None), ~to_come, or_(Result.kind != "SR", ~shown_instead))
 
 
 def _outdated() -> ColumnElement[bool]:

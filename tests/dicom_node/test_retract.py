@@ -112,10 +112,23 @@ def test_a_report_with_a_newer_one_in_its_series_is_left_and_one_without_is_take
         outbox.deliver(old, there.peer)
         supersede(outbox, kind="SR")
         assert take_back(outbox, there) == 0, "the newer one is on its way"
+        outbox.deliver(new, there.peer)
+        assert take_back(outbox, there) == 0, "it is shown instead"
         with outbox.sessions.begin() as session:
             session.execute(update(Result).where(Result.result_sop_instance_uid == NEW).values(series_instance_uid="2"))
         assert take_back(outbox, there) == 1
-    assert outbox.row(new).state == "waiting"
+
+
+@pytest.mark.parametrize("kind", ["SR", "SEG"])
+def test_what_a_held_one_replaces_is_left_until_a_person_has_decided(outbox: Outbox, kind: str) -> None:
+    old, new = outbox.put(OLD), outbox.put(NEW, mode="hold")
+    with scripted_peer(offers=OFFERS) as there:
+        outbox.deliver(old, there.peer)
+        supersede(outbox, kind)
+        assert take_back(outbox, there) == 0, "it is all there is"
+        with outbox.sessions.begin() as session:
+            deliveries.discard(session, new, "discarded by a person")
+        assert take_back(outbox, there) == 1
 
 
 def test_what_was_never_delivered_is_not_taken_back(outbox: Outbox) -> None:
