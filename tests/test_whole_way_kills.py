@@ -79,7 +79,9 @@ def test_a_worker_killed_at_every_step_ends_with_one_result(tmp_path: Path, any_
         assert {row.uid for row in made} == set(standing.values()) == set(at_pacs(site, uid))
         assert {(row.number, row.superseded_by, row.delivery) for row in made} == {(1, None, "committed")}
         assert "PredecessorDocumentsSequence" not in at_pacs(site, uid)[standing["SR"]]
-        assert pacs.stored == len(made) + 1, "only the one whose success was not noted came twice, under the same UID"
+        # Twice, under its UID: the one whose success was not noted, and perhaps one that was under way when another
+        # thread of the worker died over the commitment of the first.
+        assert len(made) + 1 <= pacs.stored <= len(made) + 2
         with reading(site.node.sessions) as session:
             row = session.get_one(Study, uid)
             assert (row.revision, row.harvested_revision, row.analysed_revision) == (1, 1, 1)
