@@ -35,7 +35,7 @@ from dicom_node.report.concepts import concept
 from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
 from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment
 from dicom_node.report.header import UTF_8, copied_header, local_time
-from dicom_node.report.instance import coded
+from dicom_node.report.instance import coded, hierarchy
 from dicom_node.report.library import image_library
 from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
 
@@ -134,17 +134,8 @@ def translation(
     items.insert([_concept_of(item) for item in items].index(MEASUREMENTS), _library(list(shown.values())))
     report.ContentSequence = items
     if original.reference is not None:
-        report.PertinentOtherEvidenceSequence = [_in_hierarchy(original.reference)]
+        report.PertinentOtherEvidenceSequence = hierarchy([original.reference])
     return _finished(report, first, original, made_at)
-
-
-def _in_hierarchy(instance: InstanceReference) -> Dataset:
-    """Study, series, instance (PS3.3 table C.17-3)."""
-    named, series, study = Dataset(), Dataset(), Dataset()
-    named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
-    series.SeriesInstanceUID, series.ReferencedSOPSequence = instance.series_instance_uid, [named]
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = instance.study_instance_uid, [series]
-    return study
 
 
 def _plain(source: Dataset) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import highdicom as hd
 from pydicom import Dataset
@@ -13,7 +13,7 @@ from dicom_node.report.concepts import concept
 from dicom_node.report.context import Context, Identity, InstanceReference
 from dicom_node.report.groups import algorithm, comment
 from dicom_node.report.header import finish
-from dicom_node.report.instance import new_instance
+from dicom_node.report.instance import hierarchy, new_instance
 from dicom_node.report.library import image_library
 from dicom_node.report.source import references
 from dicom_node.report.subject import Lesion, Subject
@@ -52,9 +52,9 @@ def report(
     ds.ReferencedPerformedProcedureStepSequence = []
     ds.PerformedProcedureCodeSequence = []
     evidence = [InstanceReference.of(image) for image in context.images]
-    ds.CurrentRequestedProcedureEvidenceSequence = _hierarchy([*evidence, *filter(None, [identity.segmentation])])
+    ds.CurrentRequestedProcedureEvidenceSequence = hierarchy([*evidence, *filter(None, [identity.segmentation])])
     if identity.predecessors:
-        ds.PredecessorDocumentsSequence = _hierarchy(identity.predecessors)
+        ds.PredecessorDocumentsSequence = hierarchy(identity.predecessors)
     return finish(ds, context, what)
 
 
@@ -122,23 +122,3 @@ def _content(
     root.ContentSequence.append(image_library(shown))
     root.ContentSequence.append(_container(Code("126010", "DCM", "Imaging Measurements"), measured))
     return root
-
-
-def _hierarchy(instances: Iterable[InstanceReference]) -> list[Dataset]:
-    """The Hierarchical SOP Instance Reference Macro (PS3.3 table C.17-3): studies, their series, each instance once."""
-    studies: dict[str, dict[str, dict[str, Dataset]]] = {}
-    for instance in instances:
-        item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
-        series = studies.setdefault(instance.study_instance_uid, {}).setdefault(instance.series_instance_uid, {})
-        series.setdefault(instance.sop_instance_uid, item)
-    made = []
-    for study_uid, of_study in studies.items():
-        study = Dataset()
-        study.StudyInstanceUID, study.ReferencedSeriesSequence = study_uid, []
-        for series_uid, members in of_study.items():
-            series_item = Dataset()
-            series_item.SeriesInstanceUID, series_item.ReferencedSOPSequence = series_uid, list(members.values())
-            study.ReferencedSeriesSequence.append(series_item)
-        made.append(study)
-    return made

@@ -6,12 +6,14 @@ than what they hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from db.codes import Code
-from dicom_node.report.context import Context, Identity, ModelDescription
+from dicom_node.report.context import Context, Identity, InstanceReference, ModelDescription
 
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 
@@ -58,3 +60,23 @@ def carry_losses(ds: Dataset, source: Dataset) -> None:
         for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
             if source.get(keyword) not in (None, ""):
                 setattr(ds, keyword, source[keyword].value)
+
+
+def hierarchy(instances: Iterable[InstanceReference]) -> list[Dataset]:
+    """The Hierarchical SOP Instance Reference Macro (PS3.3 table C.17-3): studies, their series, each instance once."""
+    studies: dict[str, dict[str, dict[str, Dataset]]] = {}
+    for instance in instances:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
+        series = studies.setdefault(instance.study_instance_uid, {}).setdefault(instance.series_instance_uid, {})
+        series.setdefault(instance.sop_instance_uid, item)
+    made = []
+    for study_uid, of_study in studies.items():
+        study = Dataset()
+        study.StudyInstanceUID, study.ReferencedSeriesSequence = study_uid, []
+        for series_uid, members in of_study.items():
+            series_item = Dataset()
+            series_item.SeriesInstanceUID, series_item.ReferencedSOPSequence = series_uid, list(members.values())
+            study.ReferencedSeriesSequence.append(series_item)
+        made.append(study)
+    return made

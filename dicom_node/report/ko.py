@@ -12,10 +12,10 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from db.codes import Code
 from dicom_node.report.captions import line_of, model_line
-from dicom_node.report.context import Context, Identity
+from dicom_node.report.context import Context, Identity, InstanceReference
 from dicom_node.report.header import finish
-from dicom_node.report.instance import coded, new_instance
-from dicom_node.report.key_slices import KeySlice, image_item, key_slices
+from dicom_node.report.instance import coded, hierarchy, new_instance
+from dicom_node.report.key_slices import KeySlice, key_slices
 from dicom_node.report.subject import Subject
 
 SOP_CLASS_UID = str(KeyObjectSelectionDocumentStorage)
@@ -43,20 +43,27 @@ def key_object_selection(subject: Subject, identity: Identity) -> Dataset | None
     if not slices:
         return None
     images = [content_item("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[each.reference()]) for each in slices]
-    ds = selection(OF_INTEREST, description(subject, slices), images, _evidence(slices), subject.context, identity)
+    named = [InstanceReference.of(each.header) for each in slices]
+    ds = selection(OF_INTEREST, description(subject, slices), images, named, subject.context, identity)
     return finish(ds, subject.context, "lesions, KO")
 
 
 def selection(
-    title: Code, text: str, references: Sequence[Dataset], evidence: Dataset, context: Context, identity: Identity
+    title: Code,
+    text: str,
+    references: Sequence[Dataset],
+    named: Sequence[InstanceReference],
+    context: Context,
+    identity: Identity,
 ) -> Dataset:
     """A Key Object Selection Document of its title, its description and what it refers to, not yet finished.
 
+    references: the content items; named: the instances in them, which are its evidence.
     Source: PS3.16 TID 2010; PS3.3 A.35.4.
     """
     ds = new_instance(SOP_CLASS_UID, "KO", context, identity)
     ds.ReferencedPerformedProcedureStepSequence = []
-    ds.CurrentRequestedProcedureEvidenceSequence = [evidence]
+    ds.CurrentRequestedProcedureEvidenceSequence = hierarchy(named)
     ds.ValueType = "CONTAINER"
     ds.ConceptNameCodeSequence = [coded(title)]
     ds.ContinuityOfContent = "SEPARATE"
@@ -99,13 +106,3 @@ def content_item(relation: str, value_type: str, concept: Code | None, **values:
     for keyword, value in values.items():
         setattr(item, keyword, value)
     return item
-
-
-def _evidence(slices: Sequence[KeySlice]) -> Dataset:
-    """The images that the content names, by study and series (PS3.3 table C.17-3)."""
-    study, series = Dataset(), Dataset()
-    headers = {each.image.sop_instance_uid: each.header for each in slices}
-    series.SeriesInstanceUID = slices[0].header.SeriesInstanceUID
-    series.ReferencedSOPSequence = [image_item(header, None) for header in headers.values()]
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = slices[0].header.StudyInstanceUID, [series]
-    return study

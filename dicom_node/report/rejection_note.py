@@ -49,10 +49,7 @@ def rejection_note(
     reference = Dataset()
     reference.ReferencedSOPClassUID = rejected.sop_class_uid
     reference.ReferencedSOPInstanceUID = rejected.sop_instance_uid
-    series, study = Dataset(), Dataset()
-    series.SeriesInstanceUID, series.ReferencedSOPSequence = rejected.series_instance_uid, [reference]
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = rejected.study_instance_uid, [series]
     value_type = "IMAGE" if kind in IMAGES else "COMPOSITE"
     item = content_item("CONTAINS", value_type, None, ReferencedSOPSequence=[reference])
-    ds = selection(TITLES[because], TEXTS[because], [item], study, context, identity)
+    ds = selection(TITLES[because], TEXTS[because], [item], [rejected], context, identity)
     return finish(ds, context, "rejection note")
