@@ -5,7 +5,6 @@ Every function works inside the caller's transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,11 +12,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db import studies
+from db import findings, studies
 from db.geometry import BoxPx, Plane, PointMm
 from db.measurement import ImageReference
 from db.models import Patient, Series, Study
-from db.outcomes import Analysis, Assessment, DetectionRow
+from db.outcomes import Analysis
 
 MOST_STUDIES = 5
 """A lesion that is in none of so many studies before this one begins anew."""
@@ -92,12 +91,9 @@ def prior_studies(session: Session, study_instance_uid: str) -> list[PriorStudy]
 
 def _lesions(session: Session, analysis_id: str) -> list[PriorLesion]:
     """What was reported and taken back by nobody, the best first; not what lies on an image that is gone."""
-    rows = session.scalars(
-        select(DetectionRow)
-        .where(DetectionRow.analysis_id == analysis_id, DetectionRow.reported, DetectionRow.discarded_by == "")
-        .order_by(DetectionRow.score.desc(), DetectionRow.detection_id)
-    ).all()
-    rejected = _rejected(session, [row.detection_id for row in rows])
+    rows = [row for row in findings.of_analysis(session, analysis_id) if not row.discarded_by]
+    said = findings.answers(session, [row.detection_id for row in rows])
+    rejected = {detection_id for detection_id, words in said.items() if words[-1].verdict == findings.REJECTED}
     lesions = []
     for row in rows:
         plane = studies.plane_of(session, ImageReference(row.sop_instance_uid, row.frame_number))
@@ -113,14 +109,3 @@ def _lesions(session: Session, analysis_id: str) -> list[PriorLesion]:
             )
         )  # fmt: skip
     return lesions
-
-
-def _rejected(session: Session, detection_ids: Sequence[str]) -> set[str]:
-    """Those that a reader's last word rejects."""
-    rows = session.execute(
-        select(Assessment.detection_id, Assessment.verdict)
-        .where(Assessment.detection_id.in_(detection_ids))
-        .order_by(Assessment.assessed_at, Assessment.assessment_pk)
-    )
-    last = {detection_id: verdict for detection_id, verdict in rows if detection_id is not None}
-    return {detection_id for detection_id, verdict in last.items() if verdict == "rejected"}
