@@ -87,14 +87,14 @@ def complete(name: str, made: Sequence[Golden], subjects: Mapping[str, Subject])
 def validated(name: str, made: Sequence[Golden]) -> Held:
     """What dciodvfy finds wrong; nothing where it is not installed."""
     program = dciodvfy()
-    errors: list[str] = []
-    if program is not None and name not in NEWER_THAN_IT:
-        for each in made:
-            errors += [f"{each.case}: {line}" for line in errors_of(program, each)]
-    ok = None if program is None or name in NEWER_THAN_IT else not errors
-    said = "; ".join(errors) if ok is not None else "not looked at: dciodvfy is not installed"
-    if program is not None and name in NEWER_THAN_IT:
+    ok: bool | None = None
+    if program is None:
+        said = "not looked at: dciodvfy is not installed"
+    elif name in NEWER_THAN_IT:
         said = "not looked at: newer than dciodvfy"
+    else:
+        errors = [f"{each.case}: {line}" for each in made for line in errors_of(program, each)]
+        ok, said = not errors, "; ".join(errors)
     return Held(name, "any", "", DCIODVFY, "PS3.3", ok, said, "an archive may refuse it")
 
 
