@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import highdicom as hd
-import numpy as np
 from pydicom import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import (
@@ -28,12 +27,12 @@ from pydicom.uid import (
 
 from db.codes import Code
 from db.files import is_valid_uid
-from db.geometry import Axis, PixelSpacing, PointPx
+from db.geometry import Axis, PixelSpacing
 from db.measurement import ImageReference, Measurement
 from db.uids import uid_from
 from dicom_node.report.concepts import concept
 from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
-from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment
+from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment, drawn_number, drawn_on
 from dicom_node.report.header import UTF_8, copied_header, local_time
 from dicom_node.report.instance import coded, hierarchy
 from dicom_node.report.library import image_library
@@ -266,32 +265,18 @@ def _own_name(identifier: str) -> str:
 def _drawn(mark: Measurement, on: Slice) -> tuple[str, list[hd.sr.Measurement]]:
     """The tool that takes it up, and its drawn numbers."""
     if mark.outline is not None:
-        corners = mark.outline.corners
-        box = mark.outline
+        box, corners = mark.outline, mark.outline.corners
         area_mm2 = box.width_px * on.spacing.col_mm * box.height_px * on.spacing.row_mm
-        return "RectangleROI", [_number(AREA, area_mm2, MM2, (*corners, corners[0]), on)]
+        return "RectangleROI", [
+            drawn_number(AREA, area_mm2, MM2, (*corners, corners[0]), drawn_on(on.header, on.frame_number))
+        ]
     if mark.short_axis is None:
         return "Length", [_line(LENGTH, mark.long_axis, on)]
     return "Bidirectional", [_line(LONG_AXIS, mark.long_axis, on), _line(SHORT_AXIS, mark.short_axis, on)]
 
 
 def _line(code: Code, axis: Axis, on: Slice) -> hd.sr.Measurement:
-    return _number(code, axis.length_mm(on.spacing), MM, axis.points, on)
-
-
-def _number(code: Code, value: float, unit: Code, points: Sequence[PointPx], on: Slice) -> hd.sr.Measurement:
-    region = hd.sr.CoordinatesForMeasurement(
-        graphic_type=hd.sr.GraphicTypeValues.POLYLINE,
-        graphic_data=np.array([point.to_scoord() for point in points]),
-        source_image=hd.sr.SourceImageForRegion(
-            referenced_sop_class_uid=on.header.SOPClassUID,
-            referenced_sop_instance_uid=on.header.SOPInstanceUID,
-            referenced_frame_numbers=None if on.frame_number is None else [on.frame_number],
-        ),
-    )
-    return hd.sr.Measurement(
-        name=concept(code), value=round(value, 4), unit=concept(unit), referenced_coordinates=[region]
-    )
+    return drawn_number(code, axis.length_mm(on.spacing), MM, axis.points, drawn_on(on.header, on.frame_number))
 
 
 def _usable(code: Code | None) -> hd.sr.CodedConcept | None:

@@ -7,6 +7,7 @@ from typing import cast
 
 import highdicom as hd
 import numpy as np
+from pydicom import Dataset
 
 from db.codes import Code
 from db.geometry import PointPx
@@ -55,10 +56,12 @@ def certainty(lesion: Lesion) -> hd.sr.Measurement:
     return number(CERTAINTY, round(100 * lesion.detection.score, 2), PERCENT)
 
 
-def drawn_number(code: Code, value: float, unit: Code, points: Sequence[PointPx], lesion: Lesion) -> hd.sr.Measurement:
+def drawn_number(
+    code: Code, value: float, unit: Code, points: Sequence[PointPx], on: hd.sr.SourceImageForRegion
+) -> hd.sr.Measurement:
     """A NUM whose only child is the polyline that it was inferred from."""
     region = hd.sr.CoordinatesForMeasurement(
-        graphic_type=hd.sr.GraphicTypeValues.POLYLINE, graphic_data=_scoord(points), source_image=key_slice(lesion)
+        graphic_type=hd.sr.GraphicTypeValues.POLYLINE, graphic_data=_scoord(points), source_image=on
     )
     return hd.sr.Measurement(
         name=concept(code), value=round(value, 4), unit=concept(unit), referenced_coordinates=[region]
@@ -67,10 +70,10 @@ def drawn_number(code: Code, value: float, unit: Code, points: Sequence[PointPx]
 
 def drawn_axes(lesion: Lesion) -> list[hd.sr.Measurement]:
     """Long axis, then short axis."""
-    detection = lesion.detection
+    detection, on = lesion.detection, key_slice(lesion)
     return [
-        drawn_number(LONG_AXIS, detection.long_axis_mm, MM, detection.long_axis.points, lesion),
-        drawn_number(SHORT_AXIS, detection.short_axis_mm, MM, detection.short_axis.points, lesion),
+        drawn_number(LONG_AXIS, detection.long_axis_mm, MM, detection.long_axis.points, on),
+        drawn_number(SHORT_AXIS, detection.short_axis_mm, MM, detection.short_axis.points, on),
     ]
 
 
@@ -84,10 +87,15 @@ def outline(lesion: Lesion) -> hd.sr.ImageRegion:
 
 
 def key_slice(lesion: Lesion) -> hd.sr.SourceImageForRegion:
+    return drawn_on(lesion.header, lesion.frame_number)
+
+
+def drawn_on(header: Dataset, frame_number: int | None) -> hd.sr.SourceImageForRegion:
+    """The image of a graphic; frame_number: None where it has only one frame."""
     return hd.sr.SourceImageForRegion(
-        referenced_sop_class_uid=lesion.header.SOPClassUID,
-        referenced_sop_instance_uid=lesion.header.SOPInstanceUID,
-        referenced_frame_numbers=None if lesion.frame_number is None else [lesion.frame_number],
+        referenced_sop_class_uid=header.SOPClassUID,
+        referenced_sop_instance_uid=header.SOPInstanceUID,
+        referenced_frame_numbers=None if frame_number is None else [frame_number],
     )
 
 

@@ -24,6 +24,7 @@ from dicom_node.report.groups import (
     certainty,
     drawn_axes,
     drawn_number,
+    key_slice,
     labelled,
     sites,
     tracking,
@@ -35,7 +36,7 @@ BIDIRECTIONAL = "Cornerstone3DTools@^0.1.0:Bidirectional"
 
 
 def groups_of(lesion: Lesion, context: Context) -> list[hd.sr.ContentItem]:
-    box = [drawn_number(AREA, lesion.area_mm2, MM2, lesion.ring, lesion), certainty(lesion)]
+    box = [drawn_number(AREA, lesion.area_mm2, MM2, lesion.ring, key_slice(lesion)), certainty(lesion)]
     uid = lesion.detection.tracking_uid
     return [
         _group(lesion, context, RECTANGLE, uid, box),
