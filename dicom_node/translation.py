@@ -13,7 +13,6 @@ from datetime import datetime
 
 import highdicom as hd
 from pydicom import Dataset
-from pydicom.tag import Tag
 from pydicom.uid import (
     Comprehensive3DSRStorage,
     CTImageStorage,
@@ -33,7 +32,7 @@ from db.uids import uid_from
 from dicom_node.report.concepts import concept
 from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
 from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment, drawn_number, drawn_on
-from dicom_node.report.header import UTF_8, copied_header, local_time
+from dicom_node.report.header import UTF_8, inherit
 from dicom_node.report.instance import coded, hierarchy
 from dicom_node.report.library import image_library
 from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
@@ -149,15 +148,7 @@ def _plain(source: Dataset) -> Dataset:
 
 
 def _finished(report: Dataset, first: Dataset, original: Original, made_at: datetime) -> Dataset:
-    for element in copied_header(first):
-        report[Tag(element.tag)] = element
-    moment = local_time(first, made_at)
-    for level in ("InstanceCreation", "Content", "Series"):
-        setattr(report, f"{level}Date", moment.strftime("%Y%m%d"))
-        setattr(report, f"{level}Time", moment.strftime("%H%M%S"))
-    for equipment in report.get("ContributingEquipmentSequence", ()):
-        if "ContributionDateTime" in equipment:
-            equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
+    inherit(report, first, made_at)
     described = _one_value(f"Copy of {original.kind}: {original.description}")
     report.SeriesDescription = described[:LONG_STRING].rstrip(": ")
     return report

@@ -177,10 +177,16 @@ def local_time(source: Dataset, moment: datetime) -> datetime:
 
 def finish(result: Dataset, context: Context, what: str) -> Dataset:
     """Give a new object the header of its source, its own times and its description."""
-    source = context.images[0]
+    inherit(result, context.images[0], context.created_at)
+    result.SeriesDescription = series_description(what, context.model)
+    return result
+
+
+def inherit(result: Dataset, source: Dataset, created_at: datetime) -> None:
+    """Give a new object the header of its source and its own times."""
     for element in copied_header(source):
         result[Tag(element.tag)] = element
-    moment = local_time(source, context.created_at)
+    moment = local_time(source, created_at)
     day, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
     for level in ("InstanceCreation", "Content", "Series"):
         setattr(result, f"{level}Date", day)
@@ -188,8 +194,6 @@ def finish(result: Dataset, context: Context, what: str) -> Dataset:
     for equipment in result.get("ContributingEquipmentSequence", ()):
         if "ContributionDateTime" in equipment:  # highdicom's own note of itself, with the clock of this machine
             equipment.ContributionDateTime = moment.strftime("%Y%m%d%H%M%S%z")
-    result.SeriesDescription = series_description(what, context.model)
-    return result
 
 
 def series_description(what: str, model: ModelDescription) -> str:
