@@ -33,7 +33,9 @@ from dicom_node.report.concepts import concept
 from dicom_node.report.context import LONG_STRING, Identity, InstanceReference, ModelDescription
 from dicom_node.report.groups import AREA, LONG_AXIS, MM, MM2, SHORT_AXIS, comment, drawn_number, drawn_on
 from dicom_node.report.header import UTF_8, inherit
-from dicom_node.report.instance import coded, hierarchy
+from dicom_node.report.instance import hierarchy
+from dicom_node.report.key_slices import image_item
+from dicom_node.report.ko import content_item
 from dicom_node.report.library import image_library
 from dicom_node.viewer_rules.tree import CORNERSTONE, MEASUREMENTS, groups_of, tool_of
 
@@ -193,21 +195,12 @@ def _library(shown: Sequence[Slice]) -> Dataset:
 
 
 def _container(code: Code) -> Dataset:
-    container = Dataset()
-    container.RelationshipType, container.ValueType = "CONTAINS", "CONTAINER"
-    container.ConceptNameCodeSequence = [coded(code)]
-    container.ContinuityOfContent = "SEPARATE"
-    return container
+    return content_item("CONTAINS", "CONTAINER", code, ContinuityOfContent="SEPARATE")
 
 
 def _entry(shown: Slice) -> Dataset:
-    entry, named = Dataset(), Dataset()
-    named.ReferencedSOPClassUID = shown.header.SOPClassUID
-    named.ReferencedSOPInstanceUID = shown.header.SOPInstanceUID
-    if shown.frame_number is not None:
-        named.ReferencedFrameNumber = shown.frame_number
-    entry.RelationshipType, entry.ValueType, entry.ReferencedSOPSequence = "CONTAINS", "IMAGE", [named]
-    return entry
+    named = image_item(shown.header, shown.frame_number)
+    return content_item("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[named])
 
 
 def _concept_of(item: Dataset) -> str:
