@@ -24,6 +24,7 @@ from dicom_node.web.costly import Costly
 from dicom_node.web.finding_queries import OverrideLine, override_rates
 from dicom_node.web.outcome_queries import processes
 from dicom_node.web.settings import WebSettings
+from dicom_node.web.study_queries import results_stale
 
 ROLES = ("receive", "work", "web")
 
@@ -84,7 +85,7 @@ class NodeCollector(Collector):
     def _single_figures(self, session: Session) -> Iterator[GaugeMetricFamily]:
         failed = select(func.count()).select_from(Rejection).where(Rejection.reason_code == "reader_failed")
         reported = select(func.count()).select_from(DetectionRow).where(DetectionRow.reported)
-        stale = select(func.count()).select_from(Analysis).where(Analysis.issued_edition < Analysis.edition)
+        stale = select(func.count()).select_from(Study).where(results_stale())
         undone = Study.state != "receiving"
         harvest = select(func.count()).select_from(Study).where(undone, Study.harvested_revision < Study.revision)
         detect = (
@@ -96,7 +97,7 @@ class NodeCollector(Collector):
             ("lesion_node_reader_failed", "Objects on which a reader of ours raised an error", failed),
             ("lesion_node_files_lost", "Stored instances whose file is gone", lost.listed()),
             ("lesion_node_detections_reported", "Detections above the operating point", reported),
-            ("lesion_node_results_stale", "Analyses whose results are to be made anew", stale),
+            ("lesion_node_results_stale", "Studies whose results are to be made anew", stale),
             ("lesion_node_studies_to_harvest", "Settled studies that wait for harvest", harvest),
             ("lesion_node_studies_to_detect", "Settled studies that wait for detection", detect),
         ):

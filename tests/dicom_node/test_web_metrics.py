@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_seed import LESION, MARKUP, PROMOTED, STUDY
 
 from db.engine import Sessions
-from db.models import Refusal
+from db.models import Refusal, Study
+from db.outcomes import Analysis
 from dicom_node.heartbeat import beat
 from dicom_node.web.metrics import NodeCollector, exposition
 from dicom_node.web.settings import WebSettings
@@ -102,3 +103,16 @@ def test_lost_files_are_counted_each_once(sessions: Sessions, tmp_path: Path) ->
     settings = WebSettings(token="t", data_dir=tmp_path)
     found = samples_of(exposition(NodeCollector(sessions, settings, lambda: NOW)).decode())
     assert found[("lesion_node_files_lost", ())] == 2
+
+
+def test_results_of_a_replaced_analysis_are_not_stale_for_ever(seeded: Sessions, tmp_path: Path) -> None:
+    settings = WebSettings(token="t", data_dir=tmp_path)
+    stale = []
+    with seeded.begin() as session:
+        session.get_one(Analysis, "analysis-1").edition = 1
+    for revision in (2, 3):  # nobody makes anew what an analysis of older images said
+        with seeded.begin() as session:
+            session.get_one(Study, STUDY).revision = revision
+        found = samples_of(exposition(NodeCollector(seeded, settings, lambda: NOW)).decode())
+        stale.append(found[("lesion_node_results_stale", ())])
+    assert stale == [1, 0]
