@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Float, Select, Subquery, case, cast, func, literal, select
 
+from db.deliveries import ARRIVED
 from db.outcomes import Analysis, Assessment, Delivery, DetectionRow, Model, Result
 
 Query = Select[*tuple[Any, ...]]
@@ -133,7 +134,7 @@ def deliveries() -> Query:
 
 def receipts() -> Query:
     """Per study and destination: what of the newest results has arrived there, and what it has promised to keep."""
-    arrived = Delivery.state.in_(("delivered", "committed"))
+    arrived = Delivery.state.in_(ARRIVED)
     committed = case((Delivery.state == "committed", 1), else_=0)
     return (
         select(

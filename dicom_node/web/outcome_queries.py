@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from db import lost
 from db.circuits import open_circuits
+from db.deliveries import ARRIVED
 from db.models import LesionRow, Rejection, Study
 from db.outcomes import (
     Analysis,
@@ -36,8 +37,6 @@ from dicom_node.web.study_queries import given_up, in_conflict, newest_analysis_
 
 FROC_POINTS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """False positives a scan, as the columns froc_at_* of the table name them."""
-
-ARRIVED = ("delivered", "committed")
 
 
 # --- the way of the data ----------------------------------------------------------------------------------------
