@@ -70,10 +70,10 @@ def drawn_number(
 
 def drawn_axes(lesion: Lesion) -> list[hd.sr.Measurement]:
     """Long axis, then short axis."""
-    detection, on = lesion.detection, key_slice(lesion)
+    detection = lesion.detection
     return [
-        drawn_number(LONG_AXIS, detection.long_axis_mm, MM, detection.long_axis.points, on),
-        drawn_number(SHORT_AXIS, detection.short_axis_mm, MM, detection.short_axis.points, on),
+        drawn_number(LONG_AXIS, detection.long_axis_mm, MM, detection.long_axis.points, key_slice(lesion)),
+        drawn_number(SHORT_AXIS, detection.short_axis_mm, MM, detection.short_axis.points, key_slice(lesion)),
     ]
 
 
