@@ -68,7 +68,6 @@ class Pages:
         self.templates = templates
         self.clock = clock
         self.collector = NodeCollector(sessions, settings, clock)
-        self.rates: Costly[list[finding_queries.OverrideLine]] = Costly(clock)
         self.compared: Costly[dict[str, Comparison]] = Costly(clock)
 
     # --- without a page ---------------------------------------------------------------------------------------
@@ -117,7 +116,7 @@ class Pages:
                 "categories": categories,
                 "samples": self._sample_figures(session, categories),
                 "models": outcome_queries.models(session),
-                "rates": self.rates.get(lambda: finding_queries.override_rates(session)),
+                "rates": self.collector.rates.get(lambda: finding_queries.override_rates(session)),
                 "compared": self._compared(session),
                 "destinations": delivery_queries.destinations(session, self.settings.destinations),
                 "pending": delivery_queries.deliveries(session, 1, "", "", FIRST_ROWS),
