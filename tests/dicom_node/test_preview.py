@@ -109,7 +109,10 @@ def test_a_profile_without_anything_to_say_is_named(site: Site, cli: Cli, tmp_pa
 
 def test_without_an_analysis_there_is_nothing_to_show(site: Site, cli: Cli, tmp_path: Path) -> None:
     told = refused(cli("preview", UID, "--to", str(tmp_path / "out")))
-    assert told == f"the study as it is now was not analysed, so there is no result (study={UID})"
+    assert (
+        told
+        == f"the study as it is now was not analysed, so there is no result; see `dicom-node jobs list` (study={UID})"
+    )
     assert refused(cli("preview", "1.2.3", "--to", str(tmp_path))) == "there is no such study here (study=1.2.3)"
     with site.node.sessions.begin() as session:
         analyses.save_without_detections(
